@@ -1,0 +1,1 @@
+"""The operator's library: settings, ports, credentials, lines, the phone, set-up."""

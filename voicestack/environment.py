@@ -1,0 +1,52 @@
+"""What each service finds in its environment: only what it reads, secrets as paths of files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voicestack import credentials, ports
+
+if TYPE_CHECKING:
+    from voicestack.settings import Settings
+
+LOCAL = "127.0.0.1"
+
+
+def agent_environment(settings: "Settings", table: ports.Ports) -> dict[str, str]:
+    """Everything that agent/voice_agent/settings.py reads."""
+    values = _own_variables("agent", settings)
+    secrets = credentials.directory_of(settings)
+    values.setdefault("LLM_URL", f"http://{LOCAL}:{table['llm']}/v1")
+    values.setdefault("TTS_URL", f"http://{LOCAL}:{table['tts']}/v1")
+    return values | {
+        "LIVEKIT_URL": f"ws://{LOCAL}:{table['livekit_http']}",
+        "LIVEKIT_API_KEY_FILE": str(secrets / "livekit_api_key"),
+        "LIVEKIT_API_SECRET_FILE": str(secrets / "livekit_api_secret"),
+        "AGENT_HEALTH_PORT": str(table["agent_health"]),
+        "AGENT_METRICS_PORT": str(table["agent_metrics"]),
+    }
+
+
+def service_environment(service: str, settings: "Settings") -> dict[str, str]:
+    """The variables of one service, its ports resolved."""
+    table = ports.resolve(settings)
+    if service == "agent":
+        return agent_environment(settings, table)
+    values = _own_variables(service, settings)
+    if service in {"llm", "tts"}:
+        # These servers know one port, their own, and nothing of the table.
+        values.pop("STACK_PORT_BASE", None)
+        values[f"{service.upper()}_PORT"] = str(table[service])
+    return values
+
+
+def _own_variables(service: str, settings: "Settings") -> dict[str, str]:
+    from voicestack.settings import variables
+
+    values = {}
+    for name, var in variables().items():
+        value: object = getattr(settings, name.lower())
+        if service in var.readers and value is not None:
+            values[name] = str(value) if not isinstance(value, Path) else str(value.absolute())
+    if service == "agent":
+        values.pop("STACK_PORT_BASE", None)
+    return values
