@@ -153,6 +153,10 @@ class Settings(BaseModel):
         Annotated[int, Field(ge=1, le=1440)],
         Var("agent", "1 to 1440", ("agent", "sip"), unit="minutes"),
     ] = Field(30, description="a longer call is ended")
+    drain_s: Annotated[
+        Annotated[int, Field(ge=0, le=86400)],
+        Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),
+    ] = Field(60, description="calls in progress may end by themselves when the stack stops")
     business_name: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
         Field("our office", description="whose phone the agent answers")
     )

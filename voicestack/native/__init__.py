@@ -1,0 +1,1 @@
+"""The stack as child processes under one supervisor, for machines without a container engine."""

@@ -1,0 +1,97 @@
+"""Render the servers' configuration from the templates, settings, ports and secrets."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from ruamel.yaml import YAML
+
+from voicestack.credentials import Credentials
+from voicestack.native.paths import Paths
+from voicestack.native.services import Service, supervisor_config
+from voicestack.ports import Ports
+from voicestack.settings import Settings
+
+# Template in the checkout → file in the stack's config folder.
+TEMPLATES = {
+    "redis/redis.conf.j2": "redis.conf",
+    "livekit/livekit.yaml.j2": "livekit.yaml",
+    "sip/sip.yaml.j2": "sip.yaml",
+    "caddy/Caddyfile.j2": "Caddyfile",
+}
+
+
+def render_all(
+    settings: Settings,
+    ports: Ports,
+    credentials: Credentials,
+    paths: Paths,
+    services: tuple[Service, ...],
+) -> None:
+    """Write every configuration file of the stack, each whole or not at all."""
+    key_line = f"{credentials.livekit_api_key}: {credentials.livekit_api_secret}\n"
+    write_private(paths.config / "livekit-keys.yaml", key_line)
+    values = template_values(settings, ports, credentials, paths)
+    for template, target in TEMPLATES.items():
+        write_private(paths.config / target, render(paths.root, template, values))
+    with open_private(paths.supervisor_file) as file:
+        YAML(typ="safe").dump(supervisor_config(services, paths), file)
+
+
+def template_values(
+    settings: Settings, ports: Ports, credentials: Credentials, paths: Paths
+) -> dict[str, Any]:
+    """Everything that a template may name."""
+    rtp = ports.range("sip_rtp")
+    return {
+        "ports": SimpleNamespace(**{key: ports[key] for key in ports}),
+        "rtp_range": f"{rtp.start}-{rtp.stop - 1}",
+        "node_ip": settings.node_ip,
+        "loopback_only": settings.listen == "loopback",
+        "log_level": settings.log_level.lower(),
+        "api_key": credentials.livekit_api_key,
+        "api_secret": credentials.livekit_api_secret,
+        "redis_password": credentials.redis_password,
+        "key_file": paths.config / "livekit-keys.yaml",
+        "redis_dir": paths.state / "redis",
+        "caddy_dir": paths.state / "caddy",
+    }
+
+
+def render(root: Path, template: str, values: dict[str, Any]) -> str:
+    """Fill one template; a name that is not there is an error, never an empty string."""
+    environment = Environment(
+        loader=FileSystemLoader(root),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - YAML and Caddyfile, not HTML
+    )
+    return environment.get_template(template).render(values)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file by one that only its owner can read."""
+    with open_private(path) as file:
+        file.write(text)
+
+
+class open_private:  # noqa: N801 - reads as `open`
+    """`with open_private(path) as file`: 0600, and in place only when the block ends well."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._half = path, path.with_name(f".{path.name}.part")
+
+    def __enter__(self) -> Any:
+        self._half.unlink(missing_ok=True)
+        descriptor = os.open(self._half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._file = os.fdopen(descriptor, "w")
+        return self._file
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        self._file.close()
+        if failed is None:
+            self._half.replace(self._path)
+        else:
+            self._half.unlink()

@@ -1,0 +1,201 @@
+"""The services of the native runtime, in call order: what runs, what it reads, when it is ready."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voicestack.environment import service_environment
+from voicestack.native.paths import Paths
+from voicestack.ports import Ports
+from voicestack.settings import Settings
+
+# Calls are answered while the machine compiles something: the phone goes first. Only root may.
+PRIORITY = ("nice", "-n", "-10") if os.geteuid() == 0 else ()
+# Readiness decides the order at the start, and never restarts a service afterwards: livekit-server
+# is "not ready" in each blip of Redis (pkg/service/server.go); a restart would cut its calls.
+NEVER = 1_000_000
+PROBE_TIMEOUT_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One child process."""
+
+    name: str
+    command: tuple[str, ...]
+    ready: Mapping[str, Any]
+    after: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_s: int = 5
+    # True: only the process itself is told to stop, and ends its children when they are done.
+    parent_only: bool = False
+
+
+def http(port: int, path: str = "/") -> dict[str, Any]:
+    """Ready when this address answers 200."""
+    return {"http_get": {"host": "127.0.0.1", "port": str(port), "path": path}}
+
+
+def shell(command: str) -> dict[str, Any]:
+    """Ready when this command exits 0."""
+    return {"exec": {"command": command}}
+
+
+def all_services(settings: Settings, ports: Ports, paths: Paths) -> tuple[Service, ...]:
+    """Every service of the stack; the local models only where no other server is set."""
+    servers = (
+        redis(ports, paths),
+        livekit(ports, paths),
+        sip(settings, ports, paths),
+        control(settings, ports, paths),
+    )
+    models = tuple(
+        model
+        for model, url in (
+            (llm(settings, ports, paths), settings.llm_url),
+            (tts(settings, ports, paths), settings.tts_url),
+        )
+        if not url
+    )
+    last = (agent(settings, ports, paths, models), caddy(ports, paths))
+    return (*servers, *models, *last)
+
+
+def redis(ports: Ports, paths: Paths) -> Service:
+    """Where trunks, rules and rooms stand."""
+    return Service(
+        "redis",
+        (paths.binary("redis-server"), str(paths.config / "redis.conf")),
+        # Without the password the answer is NOAUTH, which only a server that is up can give.
+        ready=shell(f"redis-cli -p {ports['redis']} ping | grep -q NOAUTH"),
+    )
+
+
+def livekit(ports: Ports, paths: Paths) -> Service:
+    """Rooms and media."""
+    return Service(
+        "livekit",
+        (*PRIORITY, paths.binary("livekit-server"), "--config", str(paths.config / "livekit.yaml")),
+        ready=http(ports["livekit_http"]),
+        after=("redis",),
+    )
+
+
+def sip(settings: Settings, ports: Ports, paths: Paths) -> Service:
+    """Phone calls in and out; told to stop, it lets calls end first."""
+    return Service(
+        "sip",
+        (*PRIORITY, paths.binary("livekit-sip"), "--config", str(paths.config / "sip.yaml")),
+        ready=http(ports["sip_health"]),
+        after=("redis", "livekit"),
+        stop_s=settings.drain_s + 5,
+    )
+
+
+def control(settings: Settings, ports: Ports, paths: Paths) -> Service:
+    """Lines and webhooks: ready when every line is provisioned."""
+    return Service(
+        "control",
+        (str(paths.python), "-m", "control"),
+        ready=http(ports["control"], "/ready"),
+        after=("livekit",),
+        environment=service_environment("control", settings),
+    )
+
+
+def llm(settings: Settings, ports: Ports, paths: Paths) -> Service:
+    """The local language model."""
+    return Service(
+        "llm",
+        (*PRIORITY, str(paths.python), "-m", "model_servers.llm"),
+        ready=http(ports["llm"], "/health"),
+        environment={
+            "LLM_MODEL_FILE": str(paths.models / "llm" / f"{settings.llm_model}.gguf"),
+            "LLM_PORT": str(ports["llm"]),
+            "LLM_THREADS": str(settings.llm_threads or os.cpu_count() or 1),
+            # One slot for each call, and one for the early answer that a call may throw away.
+            "LLM_SLOTS": str(settings.max_calls + 1),
+        },
+    )
+
+
+def tts(settings: Settings, ports: Ports, paths: Paths) -> Service:
+    """The local voice."""
+    return Service(
+        "tts",
+        (*PRIORITY, str(paths.python), "-m", "model_servers.tts"),
+        ready=http(ports["tts"], "/health"),
+        environment={
+            "TTS_VOICE_FILE": str(paths.models / "piper" / f"{settings.tts_voice}.onnx"),
+            "TTS_PORT": str(ports["tts"]),
+            "TTS_WORKERS": str(settings.max_calls),
+        },
+    )
+
+
+def agent(settings: Settings, ports: Ports, paths: Paths, models: tuple[Service, ...]) -> Service:
+    """The worker: ready when livekit-server has registered it."""
+    return Service(
+        "agent",
+        (*PRIORITY, str(paths.python), "-m", "voice_agent", "start"),
+        ready=shell(f"test -s {paths.run / 'agent-registered'}"),
+        after=("livekit", *(model.name for model in models)),
+        environment={
+            **service_environment("agent", settings),
+            "STATE_DIR": str(paths.state),
+            "STT_MODEL": str(paths.models / settings.stt_model),
+            "LLM_IS_LOCAL": str(settings.llm_url is None),
+        },
+        stop_s=settings.drain_s + 15,
+        parent_only=True,
+    )
+
+
+def caddy(ports: Ports, paths: Paths) -> Service:
+    """TLS for browsers."""
+    return Service(
+        "caddy",
+        (paths.binary("caddy"), "run", "--config", str(paths.config / "Caddyfile")),
+        ready=shell(f"bash -c '</dev/tcp/127.0.0.1/{ports['https']}'"),
+        after=("control",),
+    )
+
+
+def supervisor_config(services: tuple[Service, ...], paths: Paths) -> dict[str, Any]:
+    """Render the services for process-compose (v1.64.1, www/docs/configuration.md)."""
+    return {
+        "version": "0.5",
+        "disable_env_expansion": True,
+        "log_location": str(paths.logs / "supervisor.log"),
+        "processes": {service.name: _process(service, paths) for service in services},
+    }
+
+
+def _process(service: Service, paths: Paths) -> dict[str, Any]:
+    return {
+        "entrypoint": list(service.command),
+        "working_dir": str(paths.root),
+        "environment": [f"{name}={value}" for name, value in sorted(service.environment.items())],
+        "is_dotenv_disabled": True,
+        "log_location": str(paths.logs / f"{service.name}.log"),
+        "log_configuration": {
+            "no_metadata": True,
+            "disable_json": True,
+            "flush_each_line": True,
+            "rotation": {"max_size_mb": 20, "max_backups": 3},
+        },
+        "depends_on": {name: {"condition": "process_healthy"} for name in service.after},
+        "availability": {"restart": "always", "backoff_seconds": 1},
+        "readiness_probe": {
+            **service.ready,
+            "period_seconds": 1,
+            "timeout_seconds": PROBE_TIMEOUT_S,
+            "failure_threshold": NEVER,
+        },
+        "shutdown": {
+            "signal": 15,
+            "timeout_seconds": service.stop_s,
+            "parent_only": service.parent_only,
+        },
+    }

@@ -1,0 +1,114 @@
+"""What a person sees of `make up` and `make down`."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from voicestack import settings
+from voicestack.errors import SettingsError, VoicestackError
+from voicestack.native.services import Service
+from voicestack.native.supervisor import State
+from voicestack.native.up import Progress, Stack
+
+EXIT_FAILED = 1
+EXIT_UNFIT = 2
+
+
+def up(root: Path, *, as_json: bool) -> int:
+    """Start the stack, with progress on stderr; print endpoints."""
+    return _run(root, as_json, _up)
+
+
+def down(root: Path, *, now: bool, as_json: bool) -> int:
+    """Stop the stack."""
+
+    def act(stack: Stack) -> dict[str, Any]:
+        started_s = time.monotonic()
+        was_running = stack.down(now=now)
+        text = "stack stopped" if was_running else "nothing was running"
+        return {"text": text, "stopped": was_running, "took_s": time.monotonic() - started_s}
+
+    return _run(root, as_json, act)
+
+
+def _run(root: Path, as_json: bool, act: Any) -> int:
+    try:
+        stack = Stack(settings.load(root), root)
+        result = act(stack)
+    except VoicestackError as error:
+        print(error.report(), file=sys.stderr)
+        return EXIT_UNFIT if isinstance(error, SettingsError) else EXIT_FAILED
+    text = result.pop("text")
+    print(json.dumps(result) if as_json else text)
+    return 0
+
+
+def _up(stack: Stack) -> dict[str, Any]:
+    with _progress(stack.services) as progress:
+        took_s = stack.up(progress)
+    places = endpoints(stack)
+    listed = "\n".join(f"  {name:<8} {place}" for name, place in places.items())
+    return {"text": f"ready in {took_s:.1f} s\n{listed}", "took_s": took_s, "endpoints": places}
+
+
+def endpoints(stack: Stack) -> dict[str, str]:
+    """Where the stack can be reached."""
+    node, ports = stack.settings.node_ip, stack.ports
+    return {
+        "phone": f"sip:+15550100@{node}:{ports['sip']}",
+        "browser": f"https://{node}:{ports['https']}",
+        "api": f"http://127.0.0.1:{ports['livekit_http']}",
+        "logs": str(stack.paths.logs),
+    }
+
+
+@contextmanager
+def _progress(services: tuple[Service, ...]) -> Iterator[Progress]:
+    """Show a table that fills on a terminal, one line per service elsewhere."""
+    console = Console(stderr=True)
+    started_s = time.monotonic()
+    ready_at_s: dict[str, float] = {}
+
+    def note(states: tuple[State, ...]) -> list[State]:
+        fresh = [state for state in states if state.ready and state.name not in ready_at_s]
+        for state in fresh:
+            ready_at_s[state.name] = time.monotonic() - started_s
+        return fresh
+
+    if not console.is_terminal:
+
+        def lines(states: tuple[State, ...]) -> None:
+            for state in note(states):
+                print(f"{state.name:<8} ready {ready_at_s[state.name]:5.1f} s", file=sys.stderr)
+
+        yield lines
+        return
+    with Live(console=console, refresh_per_second=10, transient=True) as live:
+
+        def table(states: tuple[State, ...]) -> None:
+            note(states)
+            live.update(_table(services, states, ready_at_s))
+
+        yield table
+
+
+def _table(
+    services: tuple[Service, ...], states: tuple[State, ...], ready_at_s: dict[str, float]
+) -> Table:
+    by_name = {state.name: state for state in states}
+    table = Table("service", "state", "seconds", box=None)
+    for service in services:
+        state = by_name.get(service.name)
+        ready = service.name in ready_at_s
+        word = "ready" if ready else state.status.lower() if state else "waiting"
+        seconds = f"{ready_at_s[service.name]:.1f}" if ready else ""
+        table.add_row(service.name, word, seconds)
+    return table

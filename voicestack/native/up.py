@@ -1,0 +1,97 @@
+"""Bring the stack up and say what happens: preflight, configuration, services, readiness."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from voicestack import credentials
+from voicestack.native import leftovers
+from voicestack.native.paths import Paths
+from voicestack.native.render import render_all
+from voicestack.native.services import Service, all_services
+from voicestack.native.supervisor import NativeError, State, Supervisor
+from voicestack.ports import Ports, resolve
+from voicestack.settings import Settings
+
+# Models load and the worker imports within 15 s on two idle cores; a busy machine takes longer.
+READY_TIMEOUT_S = 120.0
+POLL_S = 0.1
+BINARIES = ("redis-server", "livekit-server", "livekit-sip", "caddy", "process-compose")
+
+Progress = Callable[[tuple[State, ...]], None]
+
+
+class Stack:
+    """One stack on this machine: its settings, ports, folders and services."""
+
+    def __init__(self, settings: Settings, root: Path) -> None:
+        self.settings = settings
+        self.ports: Ports = resolve(settings)
+        self.paths = Paths.of(settings, root)
+        self.services: tuple[Service, ...] = all_services(settings, self.ports, self.paths)
+
+    def up(self, progress: Progress) -> float:
+        """Start what is not running and wait until every service is ready; return the seconds."""
+        started_s = time.monotonic()
+        self.check_installed()
+        with Supervisor(self.paths) as supervisor:
+            if not supervisor.alive():
+                self.prepare()
+                supervisor.start()
+            self.await_ready(supervisor, progress)
+        return time.monotonic() - started_s
+
+    def check_installed(self) -> None:
+        """Refuse to start without the programs; model servers name missing weights themselves."""
+        missing = [name for name in BINARIES if not shutil.which(self.paths.binary(name))]
+        if missing:
+            raise NativeError(
+                f"not installed: {', '.join(missing)}", hint="`make setup` installs what is missing"
+            )
+
+    def prepare(self) -> None:
+        """Make folders, secrets and configuration; end what a crash has left behind."""
+        self.paths.make()
+        leftovers.end(leftovers.find(self.paths.state))
+        (self.paths.run / "agent-registered").unlink(missing_ok=True)
+        secrets = credentials.ensure(self.settings)
+        render_all(self.settings, self.ports, secrets, self.paths, self.services)
+
+    def await_ready(self, supervisor: Supervisor, progress: Progress) -> None:
+        """Wait until a call would be answered."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            states = supervisor.states()
+            progress(states)
+            if states and all(state.ready for state in states):
+                return
+            if not states and not supervisor.alive():
+                raise NativeError(
+                    "the supervisor ended", hint=f"read {self.paths.logs / 'supervisor.out'}"
+                )
+            time.sleep(POLL_S)
+        raise self.not_ready(supervisor.states())
+
+    def not_ready(self, states: tuple[State, ...]) -> NativeError:
+        """Name the first service, in call order, that is not ready: the others wait for it."""
+        by_name = {state.name: state for state in states}
+        waiting = [s.name for s in self.services if s.name in by_name and not by_name[s.name].ready]
+        first = by_name[waiting[0]] if waiting else None
+        detail = f"{first.status.lower()}, {first.restarts} restarts" if first else "no state known"
+        name = first.name if first else "supervisor"
+        return NativeError(
+            f"not ready after {READY_TIMEOUT_S:.0f} s: {', '.join(waiting)}; {name} is {detail}",
+            hint=f"read {self.paths.logs / f'{name}.log'}",
+        )
+
+    def down(self, *, now: bool = False) -> bool:
+        """Stop everything; calls may end first unless `now`. False: nothing was running."""
+        with Supervisor(self.paths) as supervisor:
+            running = supervisor.alive()
+            if running and not now:
+                supervisor.stop(timeout_s=self.settings.drain_s + 60)
+        found = leftovers.find(self.paths.state)
+        leftovers.end(found)
+        self.paths.socket.unlink(missing_ok=True)
+        return running or bool(found)
