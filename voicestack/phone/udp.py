@@ -1,0 +1,92 @@
+"""A UDP socket that says when the kernel received each datagram."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+from voicestack.phone.errors import PhoneError
+from voicestack.phone.wire.sip import Address
+
+log = logging.getLogger(__name__)
+
+OnDatagram = Callable[[bytes, Address, float], None]
+
+# Linux asm-generic/socket.h. Python's socket module has no name for it. On a machine whose cores
+# are all busy the event loop wakes late; the kernel's stamp keeps latencies honest.
+_SO_TIMESTAMPNS = 35
+_TIMESPEC = struct.Struct("@qq")
+_MAX_DATAGRAM_BYTES = 65535
+# More in one go would starve the sender's 20 ms clock.
+_BATCH = 64
+_RECEIVE_BUFFER_BYTES = 1 << 20
+
+
+class UdpSocket:
+    """Unconnected, because livekit-sip may answer from another address than the one dialled."""
+
+    def __init__(self, local_ip: str, port: int, on_datagram: OnDatagram) -> None:
+        self._on_datagram = on_datagram
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.send_errors = 0
+        try:
+            self._socket.bind((local_ip, port))
+        except OSError as error:
+            self._socket.close()
+            raise PhoneError(
+                f"cannot bind UDP {local_ip}:{port}: {error.strerror}",
+                hint="name an address of this machine, see `ip -4 address`",
+            ) from error
+        self.address: Address = self._socket.getsockname()
+        asyncio.get_running_loop().add_reader(self._socket, self._readable)
+
+    def send(self, data: bytes, to: Address) -> None:
+        """Send now; what the kernel refuses is counted, as a network would lose it."""
+        try:
+            self._socket.sendto(data, to)
+        except OSError as error:
+            self.send_errors += 1
+            if self.send_errors == 1:
+                log.warning("datagram not sent", extra={"to": to[0], "error": str(error)})
+
+    def close(self) -> None:
+        """Stop listening and free the port."""
+        if self._socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+
+    def _readable(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                data, ancillary, _, source = self._socket.recvmsg(_MAX_DATAGRAM_BYTES, 64)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                log.debug("datagram not received", extra={"error": str(error)})
+                return
+            try:
+                self._on_datagram(data, source, _received_at(ancillary))
+            except Exception:  # the edge: no datagram may stop the phone
+                log.exception("datagram not handled")
+            if self._socket.fileno() < 0:
+                return
+
+
+def _received_at(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """The kernel's wall-clock stamp on the monotonic clock."""
+    now = time.monotonic()
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            age = time.time() - (seconds + nanoseconds / 1e9)
+            # A step of the wall clock between stamp and now would give nonsense: then now is the
+            # best we have.
+            return now - age if 0 <= age < 5 else now
+    return now
