@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Distribution packages: which are missing, and one apt-get that installs just those. Sourced by bootstrap.sh.
+
+# What the stack needs of the distribution, and what for. redis-tools instead of redis-server: its
+# redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
+PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
+# Another apt (a machine that has just booted updates itself) is waited for this long.
+LOCK_WAIT_S=300
+
+fail() { # what was seen, then what to do
+    printf 'error: %s\nhint: %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+# Print the packages that are not installed. A Python that is new enough and a uv need no package.
+missing_packages() {
+    local wanted="$PACKAGES" package
+    # Not a Debian: the steps that build tell which header or program they lack.
+    command -v dpkg-query >/dev/null || return 0
+    command -v uv >/dev/null || wanted="$wanted python3 python3-venv"
+    for package in $wanted; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            printf '%s ' "$package"
+    done
+}
+
+# Run apt-get as root, without questions.
+apt_get() {
+    local root=()
+    if [ "$(id -u)" != 0 ]; then
+        root=(sudo)
+        [ -t 0 ] || root=(sudo -n) # nobody is there to type a password
+    fi
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -y -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" -o Dpkg::Use-Pty=0 "$@"
+}
+
+# DPkg::Lock::Timeout does not cover the lock of the package lists (apt 2.6), so this waits itself.
+update_lists() {
+    local tries=0
+    until apt_get update; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3 ] || return 1
+        echo "apt-get update failed; again in 10 s" >&2
+        sleep 10
+    done
+}
+
+install_packages() { # names
+    local by_hand="sudo apt-get update && sudo apt-get install --no-install-recommends $*"
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        fail "not root and no sudo, and these packages are missing: $*" "as root: ${by_hand//sudo /}"
+    fi
+    # Lists of the last day that know every name are good enough.
+    if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 -print -quit)" ] ||
+        ! apt-get -qq --simulate install --no-install-recommends "$@" >/dev/null 2>&1; then
+        update_lists || fail "apt-get update failed" "$by_hand"
+    fi
+    apt_get install --no-install-recommends "$@" || fail "apt-get could not install: $*" "$by_hand"
+}
