@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import threading
+import uuid
 import wave
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -113,7 +114,12 @@ class SpeechServer:
         except ValueError as error:
             return JSONResponse({"error": {"message": str(error)}}, status_code=400)
         if wanted.audio_format == "pcm":
-            return StreamingResponse(self._stream(wanted), media_type="audio/pcm")
+            return StreamingResponse(
+                self._stream(wanted),
+                media_type="audio/pcm",
+                # Names the request in the client's logs (OpenAI API reference, "Debugging requests").
+                headers={"X-Request-Id": uuid.uuid4().hex},
+            )
         pcm = b"".join([piece async for piece in self._stream(wanted)])
         return Response(_wav(pcm), media_type="audio/wav")
 

@@ -180,8 +180,11 @@ def _process(service: Service, paths: Paths) -> dict[str, Any]:
         "is_dotenv_disabled": True,
         "log_location": str(paths.logs / f"{service.name}.log"),
         "log_configuration": {
+            # The line as the service wrote it, nothing around it.
             "no_metadata": True,
             "disable_json": True,
+            "no_color": True,
+            "fields_order": ["message"],
             "flush_each_line": True,
             "rotation": {"max_size_mb": 20, "max_backups": 3},
         },

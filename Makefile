@@ -1,0 +1,53 @@
+# The commands of this project. Each does all the set-up that it needs.
+.PHONY: up down status logs setup test test-all check format bench lock clean help
+SHELL := /bin/bash
+PYTHON := .venv/bin/python
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: setup  ## install what is missing, start the stack, place a first call
+	@$(PYTHON) scripts/up.py
+	@$(PYTHON) scripts/test_call.py
+
+down:  ## stop the stack; calls may end first (NOW=1 hangs up)
+	@$(PYTHON) scripts/down.py $(if $(NOW),--now)
+
+status:  ## what runs, and since when
+	@$(PYTHON) scripts/status.py
+
+logs:  ## follow the logs (S=agent for one service)
+	@$(PYTHON) scripts/logs.py $(S) --follow
+
+setup:  ## install what is missing, start nothing
+	@scripts/bootstrap.sh
+	@$(PYTHON) scripts/setup.py
+
+test:  ## everything that this machine can run: checks, unit tests, real calls
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(MAKE) --no-print-directory check
+	@$(PYTHON) -m pytest
+
+check:  ## format, lint, types, who may import whom
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy voicestack control model_servers agent/voice_agent scripts
+	@cd agent/livekit-plugins-faster-whisper && ../../.venv/bin/mypy -p livekit.plugins.faster_whisper
+	@.venv/bin/lint-imports
+
+format:  ## format and mend what can be mended
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+bench:  ## measure: speech recognition, then calls; the machine is named in the result
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m tests.bench.bench_stt
+	@$(PYTHON) -m tests.bench.bench_calls
+
+lock:  ## compile requirements/*.in; no file names a registry
+	@scripts/lock.sh
+
+clean: down  ## stop and remove this checkout's state (secrets, logs, Redis); downloads stay
+	rm -rf .state

@@ -1,0 +1,1 @@
+"""The agent worker: answers phone calls. Start reading at worker.py."""

@@ -1,0 +1,74 @@
+"""What the worker reads from its environment: once, checked whole, frozen."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AgentSettings(BaseSettings):
+    """Variables given by the runtime; `.env.example` describes those that an operator sets."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    livekit_url: str = "ws://127.0.0.1:7880"
+    livekit_api_key_file: Path
+    livekit_api_secret_file: Path
+
+    agent_name: str = "receptionist"
+    business_name: str = "our office"
+    opening_hours: str = "Monday to Friday, 9 am to 5 pm"
+    max_calls: int = Field(default=2, ge=1)
+    max_call_minutes: float = Field(default=30, gt=0)
+    agent_health_port: int = 7893
+    # Calls in progress may end by themselves for this long when the worker is told to stop.
+    drain_s: int = Field(default=60, ge=0)
+
+    stt_model: str
+    stt_language: str = "en"
+    # 0: one for each core.
+    stt_threads: int = Field(default=0, ge=0)
+
+    llm_url: str
+    llm_model: str = "local"
+    llm_api_key_file: Path | None = None
+    # Sampling controls that only llama.cpp understands go to our own server alone.
+    llm_is_local: bool = False
+
+    tts_url: str
+    tts_model: str = "piper"
+    tts_voice: str = "default"
+    tts_api_key_file: Path | None = None
+
+    state_dir: Path
+
+    @property
+    def livekit_api_key(self) -> str:
+        """Name of the key that the worker registers with."""
+        return self.livekit_api_key_file.read_text().strip()
+
+    @property
+    def livekit_api_secret(self) -> str:
+        """Secret of that key; never kept in this object."""
+        return self.livekit_api_secret_file.read_text().strip()
+
+    @property
+    def llm_api_key(self) -> str:
+        """Key for the language model; local servers want any word."""
+        return _key(self.llm_api_key_file)
+
+    @property
+    def tts_api_key(self) -> str:
+        """Key for the voice; local servers want any word."""
+        return _key(self.tts_api_key_file)
+
+
+def _key(file: Path | None) -> str:
+    return file.read_text().strip() if file else "local"
+
+
+@lru_cache(maxsize=1)
+def load() -> AgentSettings:
+    """Read the environment on first use; job processes inherit it from the worker."""
+    return AgentSettings.model_validate({})

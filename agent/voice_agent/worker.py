@@ -1,0 +1,115 @@
+"""The worker: one process that registers with livekit-server and answers calls, each in a job."""
+
+import asyncio
+import logging
+import os
+
+from livekit import rtc
+from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
+
+from voice_agent import latency, pipeline, rescue, sounds
+from voice_agent.agents import receptionist
+from voice_agent.settings import load
+
+log = logging.getLogger("voice_agent")
+
+settings = load()
+
+
+def calls_share(server: AgentServer) -> float:
+    """Return how full the worker is, 0 to 1, by calls: a busy CPU lets no phone ring."""
+    return len(server.active_jobs) / settings.max_calls
+
+
+server = AgentServer(
+    ws_url=settings.livekit_url,
+    api_key=settings.livekit_api_key,
+    api_secret=settings.livekit_api_secret,
+    load_fnc=calls_share,
+    # Full means full: the last free line is still given away.
+    load_threshold=0.999,
+    # A warm process for each line that may ring, none for lines that cannot.
+    num_idle_processes=min(settings.max_calls, os.cpu_count() or 1),
+    drain_timeout=settings.drain_s,
+    # The health page shows load and agent name: nobody else's business.
+    host="127.0.0.1",
+    port=settings.agent_health_port,
+    # A first import on a busy machine takes longer than the default 10 s.
+    initialize_process_timeout=60.0,
+    job_memory_warn_mb=700,
+    setup_fnc=pipeline.prewarm,
+)
+
+
+async def accept_while_free(request: JobRequest) -> None:
+    """Take the call if a line is free: the load is only reported every few seconds."""
+    if len(server.active_jobs) < settings.max_calls:
+        await request.accept(name=settings.agent_name)
+    else:
+        log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
+        await request.reject()
+
+
+@server.rtc_session(agent_name=settings.agent_name, on_request=accept_while_free)
+async def answer_call(ctx: JobContext) -> None:
+    """One job is one phone call."""
+    ctx.log_context_fields = {"room": ctx.room.name}
+    stages: pipeline.Pipeline = ctx.proc.userdata["pipeline"]  # ears, mind, voice
+    session = AgentSession[None](
+        stt=stages.stt,
+        llm=stages.llm,
+        tts=stages.tts,
+        turn_handling=pipeline.turn_handling(),
+        conn_options=pipeline.connect_options(),
+        transcription_timeout=rescue.TRANSCRIPTION_TIMEOUT_S,
+    )
+    latency.log_turns(session)
+    rescue.watch(session)
+    agent = receptionist.Receptionist(settings)
+    await session.start(
+        agent=agent,
+        room=ctx.room,
+        # A caller who hangs up ends the room, the job, and with it the line's occupation.
+        room_options=room_io.RoomOptions(delete_room_on_close=True),
+        record=False,
+    )
+    reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
+    caller = await ctx.wait_for_participant()
+    await until_answered(ctx.room, caller)
+    log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})
+    sounds.greet(session, settings, receptionist.greeting(settings))
+    limit_length(ctx, session)
+    await reading
+
+
+async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:
+    """Wait until the phone is off the hook: words spoken before are lost."""
+    answered = asyncio.Event()
+
+    def check(*_: object) -> None:
+        if caller.attributes.get("sip.callStatus", "active") == "active":
+            answered.set()
+
+    room.on("participant_attributes_changed", check)
+    check()
+    await answered.wait()
+    room.off("participant_attributes_changed", check)
+
+
+def limit_length(ctx: JobContext, session: AgentSession[None]) -> None:
+    """End the call, with a word of warning, when it has lasted as long as a call may."""
+
+    async def end() -> None:
+        await session.say("I am sorry, our time is up. Goodbye.", allow_interruptions=False)
+        await receptionist.hang_up()
+
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(
+        settings.max_call_minutes * 60, lambda: tasks.add(asyncio.create_task(end()))
+    )
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def stop() -> None:
+        timer.cancel()
+
+    ctx.add_shutdown_callback(stop)

