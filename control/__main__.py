@@ -1,0 +1,97 @@
+"""`python -m control`: lines applied and kept, webhooks received, until SIGTERM."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from control import app, log
+from control.keeper import Keeper, Source
+from control.webhooks import Webhooks
+from voicestack import credentials, ports
+from voicestack import settings as stack_settings
+from voicestack.errors import VoicestackError
+
+logger = structlog.get_logger()
+
+# An answer under way may end; all of them take milliseconds.
+GRACE_S = 1
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which raise the signal again on the way out."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`."""
+        yield
+
+
+async def serve(settings: stack_settings.Settings, held: credentials.Credentials) -> None:
+    """Own every task until told to stop."""
+    keeper = Keeper(Source.of(settings, held))
+    webhooks = Webhooks(held.livekit_api_key, held.livekit_api_secret)
+    web = app.build(keeper, webhooks, secret=held.control_secret)
+    number = ports.resolve(settings)["control"]
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    with _listen(number) as listener:
+        server = Server(_config(web))
+        async with asyncio.TaskGroup() as group:
+            owned = [
+                group.create_task(keeper.run(), name="keeper"),
+                group.create_task(keeper.watch(), name="watch"),
+            ]
+            group.create_task(server.serve(sockets=[listener]), name="http")
+            logger.info("control started", port=number, lines_file=str(settings.lines_file))
+            await stop.wait()
+            logger.info("control stopping")
+            server.should_exit = True
+            for task in owned:
+                task.cancel()
+
+
+def _config(web: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        web,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=64,
+        timeout_graceful_shutdown=GRACE_S,
+        lifespan="off",
+    )
+
+
+def _listen(number: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", number), backlog=64)
+    except OSError as error:
+        raise VoicestackError(
+            f"127.0.0.1:{number} cannot be had ({error.strerror})",
+            hint="is another copy running? STACK_PORT_BASE gives this one ports of its own",
+        ) from error
+
+
+def main() -> int:
+    """Exit 2 if the settings, the secrets or the port are unfit."""
+    try:
+        settings = stack_settings.load(Path.cwd())
+        log.configure(settings.log_level)
+        asyncio.run(serve(settings, credentials.read(settings)))
+    except VoicestackError as error:
+        print(error.report(), file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

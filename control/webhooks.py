@@ -1,0 +1,114 @@
+"""Webhooks of livekit-server: believed only when signed, fresh, new and small."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import structlog
+from google.protobuf.json_format import ParseError
+from livekit.api import TokenVerifier, WebhookReceiver
+from livekit.protocol.models import ParticipantInfo
+from livekit.protocol.webhook import WebhookEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+log = structlog.get_logger()
+
+CONTENT_TYPE = "application/webhook+json"
+# The largest event carries a room with all its metadata; ours have a few hundred bytes.
+MOST_BYTES = 256 * 1024
+# livekit-server drops an event that waited 30 s (protocol webhook/url_notifier.go); the SDK would
+# take one of any age, so that a recorded one could be sent again years later.
+WINDOW_S = 300
+# More ids than events can come within the window on one machine.
+MOST_IDS = 20_000
+
+
+class RefusedError(Exception):
+    """An event that is not taken, with the HTTP status that says why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class Webhooks:
+    """The receiving end; `seen` makes a repeated event count once."""
+
+    def __init__(self, key: str, secret: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._receiver = WebhookReceiver(TokenVerifier(key, secret))
+        self._clock = clock
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    async def receive(self, request: Request) -> JSONResponse:
+        """The endpoint."""
+        try:
+            body = await _body(request)
+            event = self.check(body, request.headers.get("authorization", ""))
+        except RefusedError as error:
+            log.warning("webhook refused", status=error.status, reason=str(error))
+            return JSONResponse({"error": str(error)}, status_code=error.status)
+        fresh = self._is_new(event.id)
+        if fresh:
+            note(event)
+        return JSONResponse({"duplicate": not fresh})
+
+    def check(self, body: bytes, token: str) -> WebhookEvent:
+        """Signature over the raw bytes first; nothing of the body is believed before."""
+        try:
+            text = body.decode("utf-8")
+            event = self._receiver.receive(text, token.removeprefix("Bearer "))
+        except ParseError as error:
+            raise RefusedError(400, "signed, but no event") from error
+        except Exception as error:  # the SDK raises plain Exception for a wrong hash
+            raise RefusedError(401, "signature does not fit") from error
+        if not event.id:
+            raise RefusedError(400, "event has no id")
+        if abs(self._clock() - event.created_at) > WINDOW_S:
+            raise RefusedError(409, f"event is not of the last {WINDOW_S} s; compare the clocks")
+        return event
+
+    def _is_new(self, event_id: str) -> bool:
+        now = self._clock()
+        # Twice the window: an event may be dated into the future by one.
+        while self._seen and next(iter(self._seen.values())) < now - 2 * WINDOW_S:
+            self._seen.popitem(last=False)
+        if event_id in self._seen:
+            return False
+        self._seen[event_id] = now
+        if len(self._seen) > MOST_IDS:
+            self._seen.popitem(last=False)
+        return True
+
+
+async def _body(request: Request) -> bytes:
+    """The raw body, read no further than allowed."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
+        raise RefusedError(415, f"content type must be {CONTENT_TYPE}")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RefusedError(415, "content encoding is not taken")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise RefusedError(413, f"body is larger than {MOST_BYTES} bytes")
+    return bytes(body)
+
+
+def note(event: WebhookEvent) -> None:
+    """Log calls as they come and go; a number never beyond its last two digits."""
+    who = event.participant
+    if who.kind != ParticipantInfo.Kind.SIP:
+        return
+    caller = who.attributes.get("sip.phoneNumber") or who.name
+    digits = [character for character in caller if character.isdigit()]
+    fields = {
+        "room": event.room.name,
+        "call": who.attributes.get("sip.callID", ""),
+        "caller": "".join(digits[-2:]),
+    }
+    if event.event == "participant_joined":
+        log.info("call started", **fields)
+    elif event.event == "participant_left":
+        lasted_s = max(0, event.created_at - who.joined_at) if who.joined_at else None
+        log.info("call ended", **fields, lasted_s=lasted_s)

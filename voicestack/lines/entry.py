@@ -1,0 +1,132 @@
+"""One item of `lines`: each key read, each fault noted."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+
+from voicestack.lines import callers
+from voicestack.lines.model import Defaults, Line
+from voicestack.lines.nodes import Reader, kind
+
+KEYS = (
+    "number",
+    "agent",
+    "callers",
+    "room",
+    "metadata",
+    "hide_number",
+    "ring_timeout_s",
+    "max_call_minutes",
+)
+# ITU-T E.164: a country code and up to fifteen digits in all.
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+AGENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+ROOM = re.compile(r"[a-z][a-z0-9-]{0,31}")
+RING_S = range(5, 181)
+CALL_MINUTES = range(1, 1441)
+MOST_METADATA_BYTES = 8192
+
+T = TypeVar("T")
+
+
+def read(reader: Reader, node: Node, secrets: Path, defaults: Defaults) -> Line | None:
+    """The line, or None when something about it is wrong."""
+    before = len(reader.faults)
+    entries = reader.mapping(node, "a line", KEYS)
+    for key, example in (("number", '"+15550100"'), ("callers", "{from: [this-machine, lan]}")):
+        if isinstance(node, MappingNode) and key not in entries:
+            reader.fault(node, key, "is missing", f"for instance {key}: {example}")
+
+    def take(key: str, read_one: Callable[[Node], T | None], default: T) -> T:
+        value = read_one(entries[key]) if key in entries else None
+        return default if value is None else value
+
+    number = take("number", lambda each: _number(reader, each), "")
+    who = take("callers", lambda each: callers.read(reader, each, secrets), callers.NOBODY)
+    line = Line(
+        number=number,
+        agent=take("agent", lambda each: _name(reader, each, "agent", AGENT), defaults.agent),
+        sources=who.sources,
+        digest=who.digest,
+        room=take("room", lambda each: _name(reader, each, "room", ROOM), defaults.room),
+        metadata=_metadata(reader, entries.get("metadata"), number),
+        hide_number=take(
+            "hide_number", lambda each: reader.boolean(each, "hide_number"), defaults.hide_number
+        ),
+        ring_timeout_s=take(
+            "ring_timeout_s",
+            lambda each: reader.integer(each, "ring_timeout_s", RING_S),
+            defaults.ring_timeout_s,
+        ),
+        max_call_minutes=take(
+            "max_call_minutes",
+            lambda each: reader.integer(each, "max_call_minutes", CALL_MINUTES),
+            defaults.max_call_minutes,
+        ),
+        where=reader.where(node),
+    )
+    return line if len(reader.faults) == before else None
+
+
+def _number(reader: Reader, node: Node) -> str | None:
+    text = reader.text(node, "number", '"+15550100"')
+    if text is None or E164.fullmatch(text):
+        return text
+    must = "must be an E.164 number: + and 7 to 15 digits, no spaces"
+    digits = re.sub(r"[^0-9]", "", text)
+    fix = f'write number: "+{digits}" with its country code' if digits else 'such as "+15550100"'
+    reader.fault(node, "number", must, fix, text)
+    return None
+
+
+def _name(reader: Reader, node: Node, key: str, pattern: re.Pattern[str]) -> str | None:
+    example = "receptionist" if key == "agent" else "call-"
+    text = reader.text(node, key, example)
+    if text is None or pattern.fullmatch(text):
+        return text
+    must = "must be lower-case letters, digits and -, a letter first"
+    reader.fault(node, key, must, f"for instance {key}: {example}", text)
+    return None
+
+
+def _metadata(reader: Reader, node: Node | None, number: str) -> str:
+    """Job metadata: text goes to the agent as it is, keys and values as JSON with the number."""
+    if isinstance(node, ScalarNode):
+        text = reader.text(node, "metadata", "{language: en}") or ""
+    else:
+        values: dict[str, object] = {"line": number}
+        if node is not None:
+            values |= _values(reader, node)
+        text = json.dumps(values, ensure_ascii=False, sort_keys=True)
+    if len(text.encode()) > MOST_METADATA_BYTES:
+        must = f"has {len(text.encode())} bytes, {MOST_METADATA_BYTES} is the most"
+        reader.fault(node, "metadata", must, "put long texts into files of the agent")
+    return text
+
+
+def _values(reader: Reader, node: Node) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if not isinstance(node, MappingNode):
+        reader.fault(node, "metadata", "must be text or keys and values", "{language: en}")
+    for key, value in reader.mapping(node, "metadata", ()).items():
+        if key == "line":
+            reader.fault(value, "metadata.line", "is the number, set by the stack", "rename it")
+        elif not isinstance(value, ScalarNode):
+            reader.fault(value, f"metadata.{key}", "must be one value", f"{key}: text")
+        else:
+            values[key] = _scalar(value)
+    return values
+
+
+def _scalar(node: ScalarNode) -> object:
+    text = str(node.value)
+    try:
+        if kind(node) in {"int", "float"}:
+            return json.loads(text)  # what JSON cannot say (0x10, .inf) stays text
+    except json.JSONDecodeError:
+        return text
+    return text.lower() == "true" if kind(node) == "bool" else text

@@ -1,0 +1,46 @@
+"""What a line is, once its description was found fit."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Literal
+
+# Words for networks that are looked up when lines are applied, not when they are written.
+Place = Literal["this-machine", "lan"]
+PLACES: tuple[Place, ...] = ("this-machine", "lan")
+Source = Place | IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a caller must prove to know (SIP digest authentication)."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number, who may call it, and who answers. With sources and digest, both must hold."""
+
+    number: str
+    agent: str
+    sources: tuple[Source, ...]
+    digest: Digest | None
+    room: str
+    metadata: str  # what the agent gets as job metadata
+    hide_number: bool
+    ring_timeout_s: int
+    max_call_minutes: int
+    where: str  # file and line, for later messages
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a line has where its description says nothing; mostly from the settings."""
+
+    agent: str = "receptionist"
+    room: str = "call-"
+    hide_number: bool = True
+    # livekit-sip would ring for three minutes (inbound.go); a caller gives up long before.
+    ring_timeout_s: int = 20
+    max_call_minutes: int = 30

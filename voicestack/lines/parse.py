@@ -1,0 +1,54 @@
+"""From the text of a lines file to lines, or to all of its faults at once."""
+
+from pathlib import Path
+
+from ruamel.yaml.nodes import MappingNode, Node
+
+from voicestack.errors import Fault, LinesError
+from voicestack.lines import entry
+from voicestack.lines.model import Defaults, Line
+from voicestack.lines.nodes import Reader
+
+VERSION = 1
+
+
+def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tuple[Line, ...]:
+    """Read a lines file; `secrets` is where relative password files lie."""
+    reader = Reader(path.name)
+    root = reader.document(path)
+    lines = [] if root is None else _lines(reader, root, secrets, defaults or Defaults())
+    _repeated(reader, lines)
+    if reader.faults:
+        raise LinesError(sorted(reader.faults, key=_line_number))
+    return tuple(lines)
+
+
+def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> list[Line]:
+    entries = reader.mapping(root, "the file", ("version", "lines"))
+    if not isinstance(root, MappingNode):
+        return []
+    version = entries.get("version")
+    if version is None or str(version.value) != str(VERSION):
+        must = f"must be {VERSION}, the form that this release reads"
+        reader.fault(version or root, "version", must, f"begin with: version: {VERSION}")
+    if "lines" not in entries:
+        reader.fault(root, "lines", "is missing", "lines: [] means that no number is answered")
+        return []
+    nodes = reader.sequence(entries["lines"], "lines", '[{number: "+15550100", ...}]', empty=True)
+    lines = (entry.read(reader, node, secrets, defaults) for node in nodes)
+    return [line for line in lines if line is not None]
+
+
+def _repeated(reader: Reader, lines: list[Line]) -> None:
+    """livekit-server refuses two trunks for one number (protocol sip/sip.go, ValidateTrunks)."""
+    first: dict[str, Line] = {}
+    for line in lines:
+        if line.number in first:
+            must = f"is declared twice, first at {first[line.number].where}"
+            fix = "join the two: one line may have several sources"
+            reader.faults.append(Fault(line.where, "number", line.number, must, fix))
+        first.setdefault(line.number, line)
+
+
+def _line_number(fault: Fault) -> int:
+    return int(fault.where.rpartition(":")[2])

@@ -1,0 +1,112 @@
+"""What LiveKit must hold so that a line is answered: one trunk and one dispatch rule."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, collapse_addresses
+
+from google.protobuf.duration_pb2 import Duration
+from livekit.protocol.agent_dispatch import RoomAgentDispatch
+from livekit.protocol.room import RoomConfiguration
+from livekit.protocol.sip import (
+    SIPDispatchRule,
+    SIPDispatchRuleCallee,
+    SIPDispatchRuleInfo,
+    SIPInboundTrunkInfo,
+)
+
+from voicestack import network
+from voicestack.lines.model import Line, Source
+
+# Trunks and rules with this prefix in their name are ours; all others are left alone.
+MARK = "voicestack:"
+# LiveKit takes an empty list for "anyone" (protocol sip/sip.go, matchAddrMasks). Where a word such
+# as `lan` stands for no network on this machine, this one lets nobody in.
+NOBODY = IPv4Network("0.0.0.0/32")
+# The room is made as the call rings and its agent comes within seconds; nobody comes later.
+EMPTY_TIMEOUT_S = 20
+# After the caller has gone only a reconnect of the same call could use the room.
+DEPARTURE_TIMEOUT_S = 5
+# Caller and agent, one place for an agent that takes over from a dead one whose ghost stays for
+# 21 s, one for a person who listens in.
+MAX_PARTICIPANTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """What the words `this-machine` and `lan` stand for now."""
+
+    this_machine: tuple[IPv4Network, ...]
+    lan: tuple[IPv4Network, ...]
+
+    def stand_for(self, sources: Iterable[Source]) -> set[IPv4Network]:
+        """Every network that the words and networks of a line mean now."""
+        found: set[IPv4Network] = set()
+        for source in sources:
+            if source == "this-machine":
+                found.update(self.this_machine)
+            elif source == "lan":
+                found.update(self.lan)
+            else:
+                found.add(source)
+        return found
+
+    def masks(self, sources: Sequence[Source]) -> list[str]:
+        """Address masks for a trunk; empty only if the line names no sources."""
+        found = self.stand_for(sources)
+        if sources and not found:
+            found = {NOBODY}
+        return [str(network) for network in collapse_addresses(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Trunk and rule of one line."""
+
+    number: str
+    trunk: SIPInboundTrunkInfo
+    rule: SIPDispatchRuleInfo
+
+    def rule_of(self, trunk_id: str) -> SIPDispatchRuleInfo:
+        """The rule, bound to its trunk: one without would answer anybody (livekit/sip #460)."""
+        rule = SIPDispatchRuleInfo()
+        rule.CopyFrom(self.rule)
+        rule.trunk_ids.append(trunk_id)
+        return rule
+
+
+def networks(machine: network.Machine | None = None, *, loopback: bool = False) -> Networks:
+    """Look up the words now; a stack on loopback has no LAN."""
+    machine = machine or network.look()
+    return Networks(
+        network.own_networks(machine), () if loopback else network.lan_networks(machine)
+    )
+
+
+def wanted(line: Line, networks: Networks) -> Wanted:
+    """Trunk and rule that make a line."""
+    trunk = SIPInboundTrunkInfo(
+        name=MARK + line.number,
+        numbers=[line.number],
+        allowed_addresses=networks.masks(line.sources),
+        ringing_timeout=Duration(seconds=line.ring_timeout_s),
+        max_call_duration=Duration(seconds=line.max_call_minutes * 60),
+    )
+    if line.digest is not None:
+        trunk.auth_username, trunk.auth_password = line.digest.user, line.digest.password
+    rule = SIPDispatchRuleInfo(
+        name=MARK + line.number,
+        # Rooms are named after the number that was called, never after the caller's: a rule of kind
+        # "individual" writes the last four digits of the caller into the name even when they are to
+        # be hidden (protocol sip/sip.go, EvaluateDispatchRule).
+        rule=SIPDispatchRule(
+            dispatch_rule_callee=SIPDispatchRuleCallee(room_prefix=line.room, randomize=True)
+        ),
+        hide_phone_number=line.hide_number,
+        room_config=RoomConfiguration(
+            empty_timeout=EMPTY_TIMEOUT_S,
+            departure_timeout=DEPARTURE_TIMEOUT_S,
+            max_participants=MAX_PARTICIPANTS,
+            agents=[RoomAgentDispatch(agent_name=line.agent, metadata=line.metadata)],
+        ),
+    )
+    return Wanted(line.number, trunk, rule)
