@@ -48,7 +48,9 @@ if [ ! -f "$stamp" ] || ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 rm -f "$stamp"
 step "Python packages, $(cat "${locks[@]}" | grep -c '^[a-z].*==') of them"
-"$uv" pip install --python .venv --require-hashes "${locks[@]/#/--requirements=}"
+talk=()
+[ -t 2 ] || talk=(-q) # a log needs no list of a hundred packages
+"$uv" pip install "${talk[@]}" --python .venv --require-hashes "${locks[@]/#/--requirements=}"
 "$uv" pip install -q --python .venv --no-deps --no-build-isolation -e . -e "$plugin"
 printf '%s\n' "$wanted" >"$stamp.part"
 mv "$stamp.part" "$stamp"

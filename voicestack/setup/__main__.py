@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error.report(), file=sys.stderr)
         return 2
     # SIGTERM as Ctrl-C: programs that were started are ended too, and parts are kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     talk = reporter()
     started_s = time.monotonic()
     steps = make_steps(settings, os.environ, verify=args.verify)
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         talk.say("interrupted: the same command goes on from here")
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     took_s = time.monotonic() - started_s
     summarise(outcomes, took_s, talk)
     if args.json:

@@ -31,8 +31,10 @@ apt_get() {
         root=(sudo)
         [ -t 0 ] || root=(sudo -n) # nobody is there to type a password
     fi
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" -o Dpkg::Use-Pty=0 "$@"
+    local command=("${root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get -y -o "DPkg::Lock::Timeout=$LOCK_WAIT_S" "$@")
+    # A log needs no four hundred lines about unpacking; errors are on stderr.
+    if [ -t 1 ]; then "${command[@]}"; else "${command[@]}" >/dev/null; fi
 }
 
 # DPkg::Lock::Timeout does not cover the lock of the package lists (apt 2.6), so this waits itself.

@@ -50,6 +50,7 @@ SERVERS = (
         package="github.com/livekit/sip/cmd/livekit-sip",
         version_args=("--version",),
         libraries=("opus", "opusfile", "soxr"),
+        ldflags="-X github.com/livekit/sip/version.Version={version}",
     ),
     Server(
         "caddy",
@@ -64,7 +65,7 @@ SERVERS = (
         module="github.com/f1bonacc1/process-compose",
         package="github.com/f1bonacc1/process-compose/src",
         version_args=("version",),
-        ldflags="-X github.com/f1bonacc1/process-compose/src/config.Version={version}",
+        ldflags="-X github.com/f1bonacc1/process-compose/src/config.Version=v{version}",
     ),
 )
 
@@ -133,7 +134,7 @@ class BuildStep:
             packages = len(self._go(go, ("list", "-deps", self.server.package), work))
         with reporter.work(f"compiling {self.name}", total=packages, unit="packages") as work:
             flags = ("-v", "-trimpath", "-buildvcs=false")
-            ldflags = self.server.ldflags.format(version=f"v{self.version}")
+            ldflags = self.server.ldflags.format(version=self.version)
             command = ("build", *flags, f"-ldflags={ldflags}", "-o", str(part), self.server.package)
             self._go(go, command, work)
 

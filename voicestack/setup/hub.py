@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from voicestack.setup.errors import AlteredFileError, HubError, HubUnreachableError
-from voicestack.setup.files import CHUNK_BYTES, publish, sha256_of
+from voicestack.setup.files import publish, sha256_of
 from voicestack.setup.manifest import Variant, WeightFile
 from voicestack.setup.progress import Work
 
@@ -88,7 +88,7 @@ def _stream(client: httpx.Client, url: str, part: Path, size_bytes: int, work: W
         with part.open("r+b" if have else "wb") as out:
             out.seek(have)
             work.done(have)
-            for chunk in response.iter_bytes(CHUNK_BYTES):
+            for chunk in response.iter_raw():  # as it comes: a cut loses nothing that arrived
                 out.write(chunk)
                 work.add(len(chunk))
                 have += len(chunk)

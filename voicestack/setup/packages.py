@@ -37,7 +37,6 @@ class Packages:
         folder.mkdir(parents=True, exist_ok=True)
         wanted = folder / "requirement.txt"
         wanted.write_text(self._pinned(package))
-        work.note(package)
         self._pip(package, wanted, folder, work)
         (wheel,) = folder.glob("*.whl")
         return wheel
@@ -70,7 +69,8 @@ class Packages:
             *(self._python, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"),
             *("--no-deps", "--require-hashes", "--only-binary", ":all:", "--progress-bar", "raw"),
             *("--resume-retries", str(RESUME_RETRIES), "--no-cache-dir"),
-            *("--requirement", str(wanted), "--dest", str(folder)),
+            # The folder as a source too: what an interrupted run left needs no index.
+            *("--requirement", str(wanted), "--dest", str(folder), "--find-links", str(folder)),
         ]
         tail: deque[str] = deque(maxlen=12)
         with running(command) as pip:
