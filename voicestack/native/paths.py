@@ -1,8 +1,13 @@
 """Where the native runtime keeps its files."""
 
+import hashlib
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicestack.errors import VoicestackError
 from voicestack.settings import Settings
 
 
@@ -40,9 +45,18 @@ class Paths:
         return self.state / "run"
 
     @property
+    def short(self) -> Path:
+        """Sockets and what children put into TMPDIR; removed when the stack stops.
+
+        A socket's path may have 107 bytes (unix(7)), a checkout's may be longer.
+        """
+        digest = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"voicestack-{os.getuid()}-{digest}"
+
+    @property
     def socket(self) -> Path:
         """Where the supervisor listens."""
-        return self.run / "supervisor.sock"
+        return self.short / "supervisor.sock"
 
     @property
     def supervisor_file(self) -> Path:
@@ -65,5 +79,15 @@ class Paths:
 
     def make(self) -> None:
         """Create what is missing; readable by their owner alone."""
-        for folder in (self.state, self.config, self.logs, self.run, self.state / "redis"):
+        redis, caddy = self.state / "redis", self.state / "caddy"
+        for folder in (self.state, self.config, self.logs, self.run, redis, caddy, self.short):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.short.is_symlink() or self.short.stat().st_uid != os.getuid():
+            raise VoicestackError(
+                f"{self.short} belongs to somebody else: our sockets would be theirs",
+                hint="find out who made it, remove it, or set TMPDIR to a folder of your own",
+            )
+
+    def remove_short(self) -> None:
+        """Leave nothing behind outside the state folder."""
+        shutil.rmtree(self.short, ignore_errors=True)

@@ -26,6 +26,8 @@ class Service:
     command: tuple[str, ...]
     ready: Mapping[str, Any]
     after: tuple[str, ...] = ()
+    # Started side by side, but stopped before these: calls that still drain need their models.
+    before_stop_of: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_s: int = 5
     # True: only the process itself is told to stop, and ends its children when they are done.
@@ -140,7 +142,8 @@ def agent(settings: Settings, ports: Ports, paths: Paths, models: tuple[Service,
         "agent",
         (*PRIORITY, str(paths.python), "-m", "voice_agent", "start"),
         ready=shell(f"test -s {paths.run / 'agent-registered'}"),
-        after=("livekit", *(model.name for model in models)),
+        after=("livekit",),
+        before_stop_of=tuple(model.name for model in models),
         environment={
             **service_environment("agent", settings),
             "STATE_DIR": str(paths.state),
@@ -167,7 +170,6 @@ def supervisor_config(services: tuple[Service, ...], paths: Paths) -> dict[str, 
     return {
         "version": "0.5",
         "disable_env_expansion": True,
-        "log_location": str(paths.logs / "supervisor.log"),
         "processes": {service.name: _process(service, paths) for service in services},
     }
 
@@ -188,7 +190,10 @@ def _process(service: Service, paths: Paths) -> dict[str, Any]:
             "flush_each_line": True,
             "rotation": {"max_size_mb": 20, "max_backups": 3},
         },
-        "depends_on": {name: {"condition": "process_healthy"} for name in service.after},
+        "depends_on": {
+            **{name: {"condition": "process_healthy"} for name in service.after},
+            **{name: {"condition": "process_started"} for name in service.before_stop_of},
+        },
         "availability": {"restart": "always", "backoff_seconds": 1},
         "readiness_probe": {
             **service.ready,

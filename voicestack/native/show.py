@@ -3,8 +3,9 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from voicestack import settings
 from voicestack.errors import SettingsError, VoicestackError
 from voicestack.native.services import Service
-from voicestack.native.supervisor import State
+from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.native.up import Progress, Stack
 
 EXIT_FAILED = 1
@@ -39,16 +40,52 @@ def down(root: Path, *, now: bool, as_json: bool) -> int:
     return _run(root, as_json, act)
 
 
-def _run(root: Path, as_json: bool, act: Any) -> int:
+def status(root: Path, *, as_json: bool) -> int:
+    """Print each service's state."""
+    return _run(root, as_json, _status)
+
+
+def log_files(root: Path, service: str) -> list[Path]:
+    """Return the log of one service, or of all, in call order."""
+    stack = Stack(settings.load(root), root)
+    names = [each.name for each in stack.services]
+    if service and service not in names:
+        raise NativeError(f"no service {service!r}", hint=f"one of: {', '.join(names)}")
+    files = [stack.paths.logs / f"{name}.log" for name in names if service in ("", name)]
+    if not any(file.exists() for file in files):
+        raise NativeError(f"no logs in {stack.paths.logs}", hint="`make up` starts the stack")
+    return [file for file in files if file.exists()]
+
+
+def _run(root: Path, as_json: bool, act: Callable[[Stack], dict[str, Any]]) -> int:
     try:
         stack = Stack(settings.load(root), root)
         result = act(stack)
     except VoicestackError as error:
         print(error.report(), file=sys.stderr)
         return EXIT_UNFIT if isinstance(error, SettingsError) else EXIT_FAILED
-    text = result.pop("text")
+    text, code = result.pop("text"), result.pop("exit_code", 0)
     print(json.dumps(result) if as_json else text)
-    return 0
+    return int(code)
+
+
+def _status(stack: Stack) -> dict[str, Any]:
+    with Supervisor(stack.paths) as supervisor:
+        states = {state.name: state for state in supervisor.states()}
+    if not states:
+        return {"text": "the stack is down", "services": [], "exit_code": EXIT_FAILED}
+    rows = [states[each.name] for each in stack.services if each.name in states]
+    listed = [
+        f"{row.name:<8} {'ready' if row.ready else row.status.lower():<12}"
+        f" restarts {row.restarts:<3} pid {row.pid}"
+        for row in rows
+    ]
+    failing = [row.name for row in rows if not row.ready]
+    return {
+        "text": "\n".join(listed),
+        "services": [asdict(row) for row in rows],
+        "exit_code": EXIT_FAILED if failing else 0,
+    }
 
 
 def _up(stack: Stack) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +17,7 @@ from voicestack.errors import VoicestackError
 from voicestack.native.paths import Paths
 
 # Names of variables that children may inherit; everything else of the operator's shell stays out.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LOGNAME")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME")
 # Marks every process of a stack, grandchildren too: leftovers are found by it (leftovers.py).
 MARK = "VOICESTACK_STATE"
 SOCKET_TIMEOUT_S = 10.0
@@ -73,6 +72,7 @@ class Supervisor:
             self._paths.binary("process-compose"),
             *("--config", str(self._paths.supervisor_file)),
             *("--unix-socket", str(self._paths.socket)),
+            *("--log-file", str(self._paths.logs / "supervisor.log")),
             "--tui=false",
             "--ordered-shutdown",
             "--disable-dotenv",
@@ -83,7 +83,7 @@ class Supervisor:
         with output:
             process = subprocess.Popen(
                 command,
-                env=clean_environment(self._paths.state),
+                env=clean_environment(self._paths),
                 cwd=self._paths.root,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -152,7 +152,7 @@ def _state(entry: dict[str, object]) -> State:
     )
 
 
-def clean_environment(state: Path) -> dict[str, str]:
+def clean_environment(paths: Paths) -> dict[str, str]:
     """Keep what a process needs to run at all, and the stack's mark."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {**kept, MARK: str(state), "PYTHONUNBUFFERED": "1"}
+    return {**kept, "TMPDIR": str(paths.short), MARK: str(paths.state), "PYTHONUNBUFFERED": "1"}

@@ -93,5 +93,5 @@ class Stack:
                 supervisor.stop(timeout_s=self.settings.drain_s + 60)
         found = leftovers.find(self.paths.state)
         leftovers.end(found)
-        self.paths.socket.unlink(missing_ok=True)
+        self.paths.remove_short()
         return running or bool(found)

@@ -1,0 +1,1 @@
+"""Real calls through real servers; only what must fail on purpose is a fake."""

@@ -1,0 +1,78 @@
+"""A whole stack of its own for tests: free ports, own state, loopback only."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from voicestack import ports, settings
+from voicestack.native.up import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LINES = """\
+version: 1
+lines:
+  - number: "+15550100"
+    agent: receptionist
+    callers:
+      from: [this-machine]
+    room: call-
+  - number: "+15550101"
+    agent: receptionist
+    callers:
+      from: [127.0.0.5/32]
+    room: call-
+  - number: "+15550102"
+    agent: receptionist
+    callers:
+      digest: {{user: desk, password_file: {password}}}
+    room: call-
+"""
+DIGEST_PASSWORD = "a-test-password-of-thirty-two-chars"
+NUMBER, CLOSED_NUMBER, DIGEST_NUMBER, UNKNOWN_NUMBER = (f"+155501{n:02}" for n in (0, 1, 2, 99))
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Settings of a test stack; the developer's own .env and shell stay out of it."""
+    password = folder / "desk-password"
+    password.write_text(DIGEST_PASSWORD)
+    password.chmod(0o600)
+    lines = folder / "lines.yaml"
+    lines.write_text(LINES.format(password=password))
+    cache = (
+        {"VOICESTACK_CACHE": os.environ["VOICESTACK_CACHE"]}
+        if "VOICESTACK_CACHE" in os.environ
+        else {}
+    )
+    return {
+        "STACK_PORT_BASE": str(ports.free_base()),
+        "LISTEN": "loopback",
+        "STATE_DIR": str(folder / "state"),
+        "LINES_FILE": str(lines),
+        "BUSINESS_NAME": "Harbor Dental",
+        "DRAIN_S": "5",
+        **cache,
+        **more,
+    }
+
+
+@contextlib.contextmanager
+def running(folder: Path, **more: str) -> Iterator[Stack]:
+    """Bring a stack up, and down again whatever happens; its logs stay in `folder`."""
+    stack = Stack(settings.load(folder, environ=environment(folder, **more)), ROOT)
+    try:
+        stack.up(lambda _: None)
+        yield stack
+    finally:
+        stack.down(now=True)
+
+
+def server(stack: Stack) -> tuple[str, int]:
+    """Where phones call."""
+    return ("127.0.0.1", stack.ports["sip"])
+
+
+def log_text(stack: Stack, service: str) -> str:
+    """Everything that a service has written."""
+    return (stack.paths.logs / f"{service}.log").read_text(errors="replace")

@@ -1,0 +1,124 @@
+"""A model endpoint that fails on purpose: the other side of the agent's HTTP clients."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+Mode = Literal["ok", "hang", "error", "garbage", "empty", "slow", "cut"]
+
+# What the fake voice says: a tone, so that a reply can be told from the apology, which is speech.
+TONE_HZ = 1000
+TONE_S = 1.0
+RATE_HZ = 24_000
+REPLY = "Yes, we are open on Monday."
+SLOW_S = 2.5
+
+
+@dataclass
+class FakeModels:
+    """An OpenAI-compatible chat and speech server whose modes can be changed while it runs."""
+
+    llm: Mode = "ok"
+    tts: Mode = "ok"
+    port: int = 0
+    asked: list[str] = field(default_factory=list)  # last words of the caller, one per request
+    replies: list[str] = field(default_factory=list)  # said instead of REPLY, in order
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        """Base URL of both servers."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def chat(self, request: Request) -> Response:
+        """POST /v1/chat/completions."""
+        body = await request.json()
+        if body.get("max_completion_tokens") != 1:  # the warm-up asks for one token
+            self.asked.append(str(body["messages"][-1].get("content", "")))
+        if self.llm == "error":
+            return JSONResponse({"error": {"message": "out of memory"}}, status_code=500)
+        if self.llm == "garbage":
+            return Response("<html>502 Bad Gateway</html>", media_type="text/html")
+        return StreamingResponse(self._tokens(), media_type="text/event-stream")
+
+    async def _tokens(self) -> AsyncIterator[str]:
+        if self.llm == "hang":
+            await self.released.wait()
+        if self.llm == "slow":
+            await asyncio.sleep(SLOW_S)
+        reply = self.replies.pop(0) if self.replies else REPLY
+        words = [] if self.llm == "empty" else reply.split(" ")
+        for index, word in enumerate(words):
+            if self.llm == "cut" and index == 2:
+                raise ConnectionResetError("the model server died")
+            yield _event({"role": "assistant", "content": (" " if index else "") + word})
+        yield _event({}, "stop")
+        yield "data: [DONE]\n\n"
+
+    async def speech(self, request: Request) -> Response:
+        """POST /v1/audio/speech."""
+        await request.json()
+        if self.tts == "error":
+            return JSONResponse({"error": {"message": "no such voice"}}, status_code=500)
+        if self.tts == "garbage":
+            return Response("not sound", media_type="text/plain")
+        return StreamingResponse(self._sound(), media_type="audio/pcm")
+
+    async def _sound(self) -> AsyncIterator[bytes]:
+        if self.tts == "hang":
+            await self.released.wait()
+        if self.tts == "slow":
+            await asyncio.sleep(SLOW_S)
+        if self.tts != "empty":
+            times = np.arange(int(TONE_S * RATE_HZ)) / RATE_HZ
+            yield (8000 * np.sin(2 * np.pi * TONE_HZ * times)).astype(np.int16).tobytes()
+
+
+def _event(delta: dict[str, str], finish: str | None = None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    body = {"id": "fake", "object": "chat.completion.chunk", "created": 0, "model": "fake"}
+    return f"data: {json.dumps({**body, 'choices': [choice]})}\n\n"
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[FakeModels]:
+    """Run the fake on a free port, in a thread with a loop of its own."""
+    fake = FakeModels()
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", fake.chat, methods=["POST"]),
+            Route("/v1/audio/speech", fake.speech, methods=["POST"]),
+        ]
+    )
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    config.timeout_graceful_shutdown = 1
+    server = uvicorn.Server(config)
+    started = threading.Event()
+
+    async def run() -> None:
+        serve = asyncio.create_task(server.serve())
+        while not server.started and not serve.done():
+            await asyncio.sleep(0.01)
+        started.set()
+        await serve
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    fake.port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield fake
+    finally:
+        server.should_exit = True
+        thread.join(10)
