@@ -12,6 +12,7 @@ from voicestack.errors import Fault
 # No real .env comes near; a huge one is some other file.
 MOST_BYTES = 64 * 1024
 SECRET_NAME = re.compile(r"KEY|SECRET|PASS|TOKEN|CREDENTIAL", re.IGNORECASE)
+NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 HIDDEN = "(value not shown)"
 
 
@@ -82,9 +83,10 @@ def _take_line(where: str, line: str, values: dict[str, Value], faults: list[Fau
     for binding in parse_stream(io.StringIO(line)):
         name = binding.key
         if binding.error or (name is not None and binding.value is None):
-            # The line itself is not shown: it may hold a secret.
+            # The line itself is not shown: it may hold a secret. A name in capitals is none.
+            name = name if name and NAME.fullmatch(name) else ""
             meaning = "must be NAME=value; a quote may be open or text may follow it"
-            faults.append(Fault(where, name or "", "", meaning, 'write NAME=value or NAME="a b"'))
+            faults.append(Fault(where, name, "", meaning, 'write NAME=value or NAME="a b"'))
             return
         if name is None or binding.value is None:
             continue

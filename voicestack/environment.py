@@ -22,7 +22,8 @@ def agent_environment(settings: "Settings", table: ports.Ports) -> dict[str, str
         "LIVEKIT_API_KEY_FILE": str(secrets / "livekit_api_key"),
         "LIVEKIT_API_SECRET_FILE": str(secrets / "livekit_api_secret"),
         "AGENT_HEALTH_PORT": str(table["agent_health"]),
-        "AGENT_METRICS_PORT": str(table["agent_metrics"]),
+        # Our own server takes sampling controls that others would refuse.
+        "LLM_IS_LOCAL": str(settings.llm_url is None),
     }
 
 
@@ -33,8 +34,6 @@ def service_environment(service: str, settings: "Settings") -> dict[str, str]:
         return agent_environment(settings, table)
     values = _own_variables(service, settings)
     if service in {"llm", "tts"}:
-        # These servers know one port, their own, and nothing of the table.
-        values.pop("STACK_PORT_BASE", None)
         values[f"{service.upper()}_PORT"] = str(table[service])
     return values
 
@@ -47,6 +46,4 @@ def _own_variables(service: str, settings: "Settings") -> dict[str, str]:
         value: object = getattr(settings, name.lower())
         if service in var.readers and value is not None:
             values[name] = str(value) if not isinstance(value, Path) else str(value.absolute())
-    if service == "agent":
-        values.pop("STACK_PORT_BASE", None)
     return values

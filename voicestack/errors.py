@@ -14,6 +14,12 @@ class Fault:
     must: str  # what it means, or must be
     fix: str
 
+    @property
+    def line(self) -> int:
+        """The line number in `where`; 0 without one."""
+        number = self.where.rpartition(":")[2]
+        return int(number) if number.isdigit() else 0
+
     def __str__(self) -> str:
         subject = ": ".join(part for part in (self.where, self.name, self.seen) if part)
         return f"{subject}: {self.must}\n  hint: {self.fix}"

@@ -129,3 +129,16 @@ def _is_free(number: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+def row(port: Port) -> list[str]:
+    """One entry as docs/ports.md shows it."""
+    last = port.default + port.count - 1
+    numbers = str(port.default) if port.count == 1 else f"{port.default}-{last}"
+    offset = (
+        f"+{port.offset}"
+        if port.count == 1
+        else f"+{port.offset} to +{port.offset + port.count - 1}"
+    )
+    reach = "callers" if port.public else "this machine"
+    return [port.key, numbers, offset, port.proto, port.service, reach, port.why]

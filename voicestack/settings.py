@@ -55,7 +55,6 @@ ModelName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"), AfterValidator(_model_name)
 ]
 AGENT_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
-ALL = ("livekit", "sip", "llm", "tts", "control", "agent")
 MODEL_MUST = "a model name: letters, digits and . _ : / -"
 URL_MUST = "http(s)://host[:port][/path] without user, password or query"
 KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"
@@ -87,7 +86,7 @@ class Settings(BaseModel):
         Var(
             "network",
             "a number from 1024 to 65236",
-            ("livekit", "sip", "redis", "llm", "tts", "control", "agent", "caddy"),
+            ("supervisor", "control"),
             default="the ports of docs/ports.md",
             unit="port",
         ),
@@ -100,7 +99,7 @@ class Settings(BaseModel):
     ] = Field(8443, description="where browsers come in; STACK_PORT_BASE outranks it")
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        Var("network", "debug, info, warning or error", ALL),
+        Var("network", "debug, info, warning or error", ("livekit", "sip", "control")),
     ] = Field("info", description="how much the services write to their logs")
 
     models_source: Annotated[
@@ -165,7 +164,7 @@ class Settings(BaseModel):
     )
 
     state_dir: Annotated[
-        Path, Var("paths", "a directory that you may write", ("supervisor", "control"))
+        Path, Var("paths", "a directory that you may write", ("supervisor", "control", "agent"))
     ] = Field(Path(".state"), description="secrets, rendered configuration, logs, Redis data")
     lines_file: Annotated[Path, Var("paths", "a YAML file", ("control",))] = Field(
         Path("sip/lines.yaml"), description="numbers, who may call them and who answers"
@@ -175,7 +174,7 @@ class Settings(BaseModel):
         Var(
             "paths",
             "a directory that you may write",
-            ("setup", "supervisor", "llm", "tts", "agent"),
+            ("setup", "supervisor"),
             default="$XDG_CACHE_HOME/voicestack or ~/.cache/voicestack",
         ),
     ] = Field(Path("~/.cache/voicestack"), description="programs and model weights")
@@ -210,7 +209,7 @@ def load(
     faults += [_wrong(name, values[name], known[name]) for name in sorted(wrong)]
     faults += settings_judge.judge(settings, values, machine, skip=wrong)
     if faults:
-        raise SettingsError(faults)
+        raise SettingsError(sorted(faults, key=lambda fault: fault.line))
     return settings
 
 

@@ -19,7 +19,7 @@ def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tup
     lines = [] if root is None else _lines(reader, root, secrets, defaults or Defaults())
     _repeated(reader, lines)
     if reader.faults:
-        raise LinesError(sorted(reader.faults, key=_line_number))
+        raise LinesError(sorted(reader.faults, key=lambda fault: fault.line))
     return tuple(lines)
 
 
@@ -48,7 +48,3 @@ def _repeated(reader: Reader, lines: list[Line]) -> None:
             fix = "join the two: one line may have several sources"
             reader.faults.append(Fault(line.where, "number", line.number, must, fix))
         first.setdefault(line.number, line)
-
-
-def _line_number(fault: Fault) -> int:
-    return int(fault.where.rpartition(":")[2])
