@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -101,22 +102,14 @@ def serving() -> Iterator[FakeModels]:
             Route("/v1/audio/speech", fake.speech, methods=["POST"]),
         ]
     )
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", access_log=False)
+    config = uvicorn.Config(app, log_level="critical", access_log=False)
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
-    started = threading.Event()
-
-    async def run() -> None:
-        serve = asyncio.create_task(server.serve())
-        while not server.started and not serve.done():
-            await asyncio.sleep(0.01)
-        started.set()
-        await serve
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    listener = socket.create_server(("127.0.0.1", 0))
+    fake.port = listener.getsockname()[1]
+    # Connections are taken by the kernel from here on, whether uvicorn has begun or not.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    assert started.wait(10)
-    fake.port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield fake
     finally:

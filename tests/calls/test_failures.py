@@ -45,7 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> Itera
 async def test_a_failing_stage_is_heard_and_forgiven(
     stack: Stack, models: FakeModels, utterances: list[Utterance], stage: str, mode: Mode
 ) -> None:
-    """An apology (speech, not the fake's tone), then an answer (the tone) once the stage is back."""
+    """An apology (speech, not the fake's tone), then the tone once the stage is back."""
     models.llm = models.tts = "ok"
     async with Phone() as phone:
         call = await phone.dial(world.NUMBER, server=world.server(stack))

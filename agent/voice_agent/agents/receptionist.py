@@ -3,11 +3,22 @@
 import json
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from livekit import api
-from livekit.agents import Agent, ChatContext, RunContext, function_tool, get_job_context
+from livekit.agents import (
+    Agent,
+    ChatContext,
+    ModelSettings,
+    RunContext,
+    function_tool,
+    get_job_context,
+)
+from livekit.agents.llm import Tool
 
+from voice_agent.brief import first_sentences
 from voice_agent.settings import AgentSettings
 
 # Longer than anything a caller would dictate; a model that loops stops here.
@@ -48,6 +59,13 @@ class Receptionist(Agent):
             context.add_message(role="user", content=question.format(**facts))
             context.add_message(role="assistant", content=answer.format(**facts))
         super().__init__(instructions=INSTRUCTIONS.format(**facts), chat_ctx=context)
+
+    def llm_node(
+        self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
+    ) -> AsyncIterator[Any]:
+        """Answer briefly."""
+        reply = Agent.default.llm_node(self, chat_ctx, tools, model_settings)
+        return first_sentences(reply)
 
     @function_tool
     async def opening_hours(self) -> str:

@@ -1,5 +1,6 @@
 """Every way in which a turn can fail ends in one apology."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ class Session:
         self.current_speech: object | None = None
         self.said: list[str] = []
         self.interrupted = 0
+        self.spoke = asyncio.Event()
 
     def on(self, name: str, handler: Any) -> None:
         self.handlers[name] = handler
@@ -29,6 +31,7 @@ class Session:
         assert audio is not None  # no model is needed for it
         assert not add_to_chat_ctx
         self.said.append(text)
+        self.spoke.set()
 
     def agent(self, old: str, new: str) -> None:
         self.agent_state = new
@@ -64,12 +67,10 @@ async def test_a_retry_is_not_heard(session: Session) -> None:
 async def test_silence_is_heard(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stage that hangs without an error ends in an apology too."""
     monkeypatch.setattr(rescue, "THINKING_LIMIT_S", 0.01)
-    import asyncio
-
     session.agent("listening", "thinking")
     async with asyncio.timeout(2):
-        while not session.said:
-            await asyncio.sleep(0)
+        await session.spoke.wait()
+    assert len(session.said) == 1
 
 
 async def test_an_empty_reply_is_heard(session: Session) -> None:

@@ -1,0 +1,112 @@
+"""Start, start again, lose the lines, stop."""
+
+import asyncio
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.calls import world
+from voicestack import credentials
+from voicestack.native import leftovers
+from voicestack.native.up import Stack
+from voicestack.phone import Phone
+
+# The figures are 25 s and 30 s; bounds here leave room for a busy machine.
+SECOND_UP_S = 60.0
+RESTORED_S = 45.0
+
+
+def test_up_while_up_changes_nothing(stack: Stack) -> None:
+    """A second `make up` finds everything ready."""
+    assert stack.up(lambda _: None) < SECOND_UP_S
+
+
+async def test_lines_come_back_when_redis_forgets(stack: Stack) -> None:
+    """FLUSHALL takes every number away; control puts them back, and the phone works."""
+    held = credentials.read(stack.settings)
+    subprocess.run(
+        ["redis-cli", "-p", str(stack.ports["redis"]), "flushall"],
+        env={"REDISCLI_AUTH": held.redis_password, "PATH": "/usr/bin:/bin"},
+        check=True,
+        capture_output=True,
+    )
+    async with asyncio.timeout(RESTORED_S):
+        await lines_applied_after(stack, time.time())
+    async with Phone() as phone:
+        call = await phone.dial(world.NUMBER, server=world.server(stack))
+        assert (await call.listen()).first_audio_at is not None
+
+
+async def lines_applied_after(stack: Stack, moment_s: float) -> None:
+    """Wait for control to say that it changed something."""
+    seen = world.log_text(stack, "control").count('"lines restored"')
+    while world.log_text(stack, "control").count('"lines restored"') == seen:
+        assert time.time() > moment_s - 1
+        await asyncio.sleep(0.5)
+
+
+def test_nothing_listens_beyond_loopback(stack: Stack) -> None:
+    """LISTEN=loopback: whoever is not on this machine finds no open port."""
+    pids = {process.pid for process in leftovers.find(stack.paths.state)}
+    open_to = {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("inet")
+        if connection.pid in pids
+        and connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+        and not connection.raddr
+    }
+    assert open_to
+    loopback = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert {place for place in open_to if place[0] not in loopback} == set()
+
+
+def test_no_secret_in_processes(stack: Stack) -> None:
+    """Neither the command line nor the environment of a service carries a secret."""
+    held = credentials.read(stack.settings)
+    for process in leftovers.find(stack.paths.state):
+        text = " ".join(process.cmdline()) + str(process.environ())
+        for secret in (held.livekit_api_secret, held.redis_password, held.control_secret):
+            assert secret not in text, process.name()
+
+
+async def test_the_page_answers_over_tls(stack: Stack) -> None:
+    """Caddy speaks TLS with a certificate of its own authority."""
+    url = f"https://localhost:{stack.ports['https']}/health"
+    root = stack.paths.state / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+    async with httpx.AsyncClient(verify=str(root)) as client:
+        assert (await client.get(url)).status_code == 200
+
+
+def test_down_leaves_nothing(tmp_path: Path, stack: Stack) -> None:
+    """A second copy on other ports starts, and is gone after `down`; the first one stays."""
+    with world.running(tmp_path) as other:
+        assert leftovers.find(other.paths.state)
+    assert leftovers.find(other.paths.state) == []
+    assert not other.paths.short.exists()
+    assert leftovers.find(stack.paths.state)
+
+
+def test_a_crashed_supervisor_is_cleaned_up_after(tmp_path: Path) -> None:
+    """SIGKILL to process-compose orphans the services; the next `up` starts afresh."""
+    with world.running(tmp_path) as stack:
+        psutil.Process(int((stack.paths.run / "supervisor.pid").read_text())).kill()
+        orphans = {process.pid for process in leftovers.find(stack.paths.state)}
+        stack.up(lambda _: None)
+        now = {process.pid for process in leftovers.find(stack.paths.state)}
+    assert now
+    assert not now & orphans
+    assert not any(map(psutil.pid_exists, orphans))
+
+
+@pytest.mark.parametrize("name", ["livekit_api_secret", "redis_password"])
+def test_secrets_survive_a_restart(stack: Stack, name: str) -> None:
+    """Generated once, 0600, never overwritten."""
+    file = stack.paths.secrets / name
+    before = file.read_text()
+    credentials.ensure(stack.settings)
+    assert file.read_text() == before
+    assert file.stat().st_mode & 0o777 == 0o600
