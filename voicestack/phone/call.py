@@ -123,11 +123,8 @@ class Call:
     async def say(self, speech: Path | Samples, *, rate_hz: int = RATE_HZ) -> Said:
         """Speak in real time; silence goes on afterwards."""
         self._must_be_up()
-        samples = await asyncio.to_thread(audio.telephone_samples, speech, rate_hz)
-        start_s, end_s = speech_bounds_s(samples, RATE_HZ) or (0.0, len(samples) / RATE_HZ)
+        samples, (start_s, end_s) = await asyncio.to_thread(_prepare, speech, rate_hz)
         sent_at = await self.media.say(samples)
-        if not sent_at:
-            raise PhoneError("there is nothing to say: the clip is empty")
         self._since = sent_at[max(0, int(np.ceil(end_s / FRAME_S)) - 1)]
         return Said(sent_at[int(start_s / FRAME_S)], self._since, sent_at[-1])
 
@@ -155,7 +152,10 @@ class Call:
             await self._next_frame(UNTIL_QUIET_S)
         first = meter.first_audio_after(since)
         last = None if first is None else meter.last_audio_after(first)
-        return Heard(first, last, audio.heard_between(self.media.received, since, last))
+        # In a thread: a pause here would make our own RTP late.
+        received = list(self.media.received)
+        samples = await asyncio.to_thread(audio.heard_between, received, since, last)
+        return Heard(first, last, samples)
 
     async def first_audio(self, *, timeout_s: float, since: float | None = None) -> float | None:
         """Wait only until the far end starts to speak."""
@@ -259,3 +259,12 @@ class Call:
     def _must_be_up(self) -> None:
         if self.ended.is_set():
             raise CallEnded(f"the call is over: {self.end_reason}")
+
+
+def _prepare(speech: Path | Samples, rate_hz: int) -> tuple[Samples, tuple[float, float]]:
+    """Telephone samples, and where their speech starts and ends; a silent clip is all speech."""
+    samples = audio.telephone_samples(speech, rate_hz)
+    if not len(samples):
+        raise PhoneError("there is nothing to say: the clip is empty")
+    bounds = speech_bounds_s(samples, RATE_HZ)
+    return samples, bounds or (0.0, len(samples) / RATE_HZ)

@@ -137,7 +137,7 @@ class Attempt:
     def _no_answer(self, ring_timeout_s: float) -> NoAnswer:
         if self.timing.ringing_at is not None:
             seen = f"rang for {ring_timeout_s:g} s and nobody answered"
-            hint = "no agent joined the call; see the log of the agent"
+            hint = "no line has this number, or no agent joined; see the logs of sip and agent"
         elif self.timing.trying_at is not None:
             seen = f"the server took the call but neither rang nor answered in {ring_timeout_s:g} s"
             hint = "no rule or no agent for this number; see the logs of sip and agent"

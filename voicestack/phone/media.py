@@ -88,6 +88,7 @@ class MediaStream:
         self._ssrc = secrets.randbits(32)
         self._newest: tuple[int, int] | None = None
         self._talking = False
+        self._closed = False
         self._socket = _even_port(local_ip, self._datagram)
         self._clock: asyncio.Task[None] | None = None
 
@@ -104,17 +105,20 @@ class MediaStream:
 
     def close(self) -> None:
         """Stop; whoever waits for something to be said learns that the call is over."""
+        self._closed = True
         self._socket.close()
         if self._clock is not None:
             self._clock.cancel()
         waiting = [item.done for item in self._to_say] + [item.done for item in self._to_press]
         for future in waiting:
             if not future.done():
-                future.set_exception(CallEnded("the call ended before everything was said"))
+                future.set_exception(_cut_short())
         self._heard.set()
 
     async def say(self, samples: Samples) -> list[float]:
         """Send samples after what is being said; returns when each frame of 20 ms was sent."""
+        if self._closed:
+            raise _cut_short()
         padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES))
         utterance = _Utterance(padded)
         self._to_say.append(utterance)
@@ -127,6 +131,8 @@ class MediaStream:
 
     async def press(self, keys: str) -> None:
         """Send keys as telephone events."""
+        if self._closed:
+            raise _cut_short()
         presses = [
             _Press(
                 deque([*dtmf.press(key, KEY_FRAMES), *([[]] * KEY_PAUSE_FRAMES)]),
@@ -233,6 +239,10 @@ class MediaStream:
             return True
         self._newest = newest
         return False
+
+
+def _cut_short() -> CallEnded:
+    return CallEnded("the call ended before everything was said")
 
 
 def _even_port(local_ip: str, on_datagram: Callable[[bytes, Address, float], None]) -> UdpSocket:

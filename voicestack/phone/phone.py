@@ -61,7 +61,7 @@ class Phone:
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def __aenter__(self) -> Self:
-        self._socket = UdpSocket(self._local_ip, self._port, self._datagram)
+        self._socket = UdpSocket(self._local_ip, self._port, self._datagram, self._unreachable)
         self._doorbell = Doorbell(self, takes_calls=self._takes_calls)
         return self
 
@@ -155,7 +155,7 @@ class Phone:
         def send(message: SipRequest) -> None:
             self.tell(message, to)
 
-        transaction = ClientTransaction(request, send, self.timers)
+        transaction = ClientTransaction(request, to, send, self.timers)
         self._transactions[transaction.key] = transaction
         return transaction
 
@@ -223,6 +223,11 @@ class Phone:
         except (PhoneError, ValueError, IndexError) as error:
             self.malformed_datagrams += 1
             log.debug("datagram dropped", extra={"source": source[0], "error": str(error)})
+
+    def _unreachable(self, destination: Address) -> None:
+        for transaction in self._transactions.values():
+            if transaction.destination == destination:
+                transaction.unreachable()
 
     def _response(self, response: SipResponse, at: float) -> None:
         key = sip.branch(response), sip.cseq(response)[1]

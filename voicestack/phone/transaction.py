@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from voicestack.phone.errors import NoAnswer
 from voicestack.phone.wire import sip
-from voicestack.phone.wire.sip import SipRequest, SipResponse
+from voicestack.phone.wire.sip import Address, SipRequest, SipResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,14 @@ class ClientTransaction:
     """Sends one request until it is answered; iterate with `next()`."""
 
     def __init__(
-        self, request: SipRequest, send: Callable[[SipRequest], None], timers: Timers
+        self,
+        request: SipRequest,
+        destination: Address,
+        send: Callable[[SipRequest], None],
+        timers: Timers,
     ) -> None:
         self.request = request
+        self.destination = destination
         self.final: SipResponse | None = None
         self.times_sent = 0
         self.on_repeat: Callable[[SipResponse], None] = _ignore
@@ -55,6 +60,7 @@ class ClientTransaction:
         self._timers = timers
         self._interval_s = timers.t1_s
         self._provisional = False
+        self._refused = False
         self._abandon: Callable[[], None] | None = None
         self._responses: asyncio.Queue[Arrived | None] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,6 +75,11 @@ class ClientTransaction:
     async def next(self) -> Arrived:
         """The next response; NoAnswer when the far end stays silent for 64*T1."""
         arrived = await self._responses.get()
+        if arrived is None and self._refused:
+            raise NoAnswer(
+                f"nothing listens on UDP {self.destination[0]}:{self.destination[1]}",
+                hint="start the stack with `make up`, or name another --server",
+            )
         if arrived is None:
             raise NoAnswer(
                 f"no response to {self.request.method} in {self._timers.give_up_s:g} s "
@@ -98,6 +109,13 @@ class ClientTransaction:
         else:
             self._slow_down()
         self._responses.put_nowait(Arrived(response, at))
+
+    def unreachable(self) -> None:
+        """The network says that nobody is there (RFC 3261 18.4); an answer so far counts more."""
+        if self.final is None and not self._provisional and not self._refused:
+            self._refused = True
+            self.stop()
+            self._responses.put_nowait(None)
 
     def when_cancellable(self, cancel: Callable[[], None]) -> None:
         """Call `cancel` once the far end has shown that it knows the request (RFC 3261 9.1)."""

@@ -15,10 +15,14 @@ from voicestack.phone.wire.sip import Address
 log = logging.getLogger(__name__)
 
 OnDatagram = Callable[[bytes, Address, float], None]
+OnUnreachable = Callable[[Address], None]
 
 # Linux asm-generic/socket.h. Python's socket module has no name for it. On a machine whose cores
 # are all busy the event loop wakes late; the kernel's stamp keeps latencies honest.
 _SO_TIMESTAMPNS = 35
+# Linux linux/in.h, bits/socket.h: an unconnected socket hears "port unreachable", and of whom.
+_IP_RECVERR = 11
+_MSG_ERRQUEUE = 0x2000
 _TIMESPEC = struct.Struct("@qq")
 _MAX_DATAGRAM_BYTES = 65535
 # More in one go would starve the sender's 20 ms clock.
@@ -29,12 +33,21 @@ _RECEIVE_BUFFER_BYTES = 1 << 20
 class UdpSocket:
     """Unconnected, because livekit-sip may answer from another address than the one dialled."""
 
-    def __init__(self, local_ip: str, port: int, on_datagram: OnDatagram) -> None:
+    def __init__(
+        self,
+        local_ip: str,
+        port: int,
+        on_datagram: OnDatagram,
+        on_unreachable: OnUnreachable | None = None,
+    ) -> None:
         self._on_datagram = on_datagram
+        self._on_unreachable = on_unreachable
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        if on_unreachable is not None:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         self.send_errors = 0
         try:
             self._socket.bind((local_ip, port))
@@ -50,11 +63,24 @@ class UdpSocket:
     def send(self, data: bytes, to: Address) -> None:
         """Send now; what the kernel refuses is counted, as a network would lose it."""
         try:
-            self._socket.sendto(data, to)
+            try:
+                self._socket.sendto(data, to)
+            except ConnectionRefusedError:  # about an earlier datagram; this one is still to go
+                self._socket.sendto(data, to)
         except OSError as error:
             self.send_errors += 1
             if self.send_errors == 1:
                 log.warning("datagram not sent", extra={"to": to[0], "error": str(error)})
+
+    def _unreachable(self) -> None:
+        """Empty the error queue: what stays there would wake us forever."""
+        while self._socket.fileno() >= 0:
+            try:
+                _, _, _, destination = self._socket.recvmsg(0, 512, _MSG_ERRQUEUE)
+            except OSError:
+                return
+            if self._on_unreachable is not None:
+                self._on_unreachable(destination)
 
     def close(self) -> None:
         """Stop listening and free the port."""
@@ -68,8 +94,8 @@ class UdpSocket:
                 data, ancillary, _, source = self._socket.recvmsg(_MAX_DATAGRAM_BYTES, 64)
             except (BlockingIOError, InterruptedError):
                 return
-            except OSError as error:
-                log.debug("datagram not received", extra={"error": str(error)})
+            except OSError:
+                self._unreachable()
                 return
             try:
                 self._on_datagram(data, source, _received_at(ancillary))

@@ -28,8 +28,9 @@ class Media:
 
     @property
     def wants_audio(self) -> bool:
-        """Whether we may send: not while we are on hold (RFC 3264 8.4), nor to a refused stream."""
-        return self.port != 0 and self.direction in ("sendrecv", "recvonly")
+        """Whether we may send: not on hold (RFC 3264 8.4; 0.0.0.0 before it), nor if refused."""
+        held = self.direction not in ("sendrecv", "recvonly") or self.address.is_unspecified
+        return self.port != 0 and not held
 
 
 def build(

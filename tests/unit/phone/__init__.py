@@ -1,0 +1,1 @@
+"""Tests of the phone, with a scripted far end."""
