@@ -53,8 +53,9 @@ install_packages() { # names
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
         fail "not root and no sudo, and these packages are missing: $*" "as root: ${by_hand//sudo /}"
     fi
-    # Lists of the last day that know every name are good enough.
-    if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 -print -quit)" ] ||
+    # Lists fetched within a day that know every name are good enough. The folder tells when: the
+    # files in it carry the time of the server.
+    if [ -z "$(find /var/lib/apt/lists -maxdepth 0 -mtime -1)" ] ||
         ! apt-get -qq --simulate install --no-install-recommends "$@" >/dev/null 2>&1; then
         update_lists || fail "apt-get update failed" "$by_hand"
     fi
