@@ -43,8 +43,8 @@ async def test_lines_come_back_when_redis_forgets(stack: Stack) -> None:
 
 async def lines_applied_after(stack: Stack, moment_s: float) -> None:
     """Wait for control to say that it changed something."""
-    seen = world.log_text(stack, "control").count('"lines restored"')
-    while world.log_text(stack, "control").count('"lines restored"') == seen:
+    seen = world.log_text(stack, "control").count('"line changed"')
+    while world.log_text(stack, "control").count('"line changed"') == seen:
         assert time.time() > moment_s - 1
         await asyncio.sleep(0.5)
 

@@ -58,14 +58,21 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, **more: str) -> Iterator[Stack]:
-    """Bring a stack up, and down again whatever happens; its logs stay in `folder`."""
+def prepared(folder: Path, **more: str) -> Iterator[Stack]:
+    """A stack that may be changed before it is brought up; down at the end whatever happens."""
     stack = Stack(settings.load(folder, environ=environment(folder, **more)), ROOT)
     try:
-        stack.up(lambda _: None)
         yield stack
     finally:
         stack.down(now=True)
+
+
+@contextlib.contextmanager
+def running(folder: Path, **more: str) -> Iterator[Stack]:
+    """A stack that answers; its logs stay in `folder`."""
+    with prepared(folder, **more) as stack:
+        stack.up(lambda _: None)
+        yield stack
 
 
 def server(stack: Stack) -> tuple[str, int]:

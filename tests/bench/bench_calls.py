@@ -1,0 +1,154 @@
+"""Measure calls as the caller hears them: `python -m tests.bench.bench_calls [--quick] [--json]`.
+
+Real servers, real models, recorded human speech over SIP and RTP on loopback. The plain build of
+LiveKit's documentation (plain_agent.py) runs in the same bench for comparison.
+"""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests import speech
+from tests.bench import machine
+from tests.calls import world
+from tests.calls.test_busy import busy_cores
+from voicestack.native.up import Stack
+from voicestack.phone import Phone, audio, measure
+from voicestack.phone.conversation import CallReport, Plan, Utterance, converse
+
+TURNS_PER_CALL = 10
+# A reply may be long; the next words come when the agent has paused this long.
+PLAN = Plan(until_quiet_s=0.8, reply_timeout_s=10.0)
+
+
+def samples_of(utterances: list[speech.Utterance], *, barge_in: bool = False) -> list[Utterance]:
+    """What the phone says."""
+    return [
+        Utterance(each.name, audio.telephone_samples(each.path), barge_in=barge_in)
+        for each in utterances
+    ]
+
+
+async def calls(stack: Stack, script: list[Utterance]) -> list[CallReport]:
+    """Say the whole script, ten turns a call."""
+    reports = []
+    for start in range(0, len(script), TURNS_PER_CALL):
+        async with Phone() as phone:
+            part = script[start : start + TURNS_PER_CALL]
+            reports.append(
+                await converse(world.server(stack), world.NUMBER, part, phone=phone, plan=PLAN)
+            )
+    return reports
+
+
+async def setups(stack: Stack, count: int) -> list[CallReport]:
+    """Call, hear the greeting's beginning, hang up."""
+    reports = []
+    for _ in range(count):
+        async with Phone() as phone:
+            reports.append(
+                await converse(world.server(stack), world.NUMBER, [], phone=phone, plan=PLAN)
+            )
+    return reports
+
+
+def spread(values: list[float]) -> dict[str, float | int]:
+    """Count, median, 95th percentile and worst, in whole units."""
+    if not values:
+        return {"n": 0}
+    percentiles = {f"p{p}": round(measure.percentile(values, p)) for p in (50, 95)}
+    return {"n": len(values), **percentiles, "max": round(max(values))}
+
+
+def summary(reports: list[CallReport]) -> dict[str, Any]:
+    """The figures of some calls."""
+    turns = [turn for report in reports for turn in report.turns]
+    planned = sum(report.planned_turns for report in reports)
+    stops = [turn.barge_in_stop_ms for turn in turns if turn.barge_in_stop_ms is not None]
+    return {
+        "calls": len(reports),
+        "calls_completed": sum(report.outcome == "completed" for report in reports),
+        "invite_to_200_ms": spread([r.answered_ms for r in reports if r.answered_ms is not None]),
+        "answer_to_greeting_ms": spread(
+            [r.greeting_ms for r in reports if r.greeting_ms is not None]
+        ),
+        "turns_planned": planned,
+        "turns_answered": sum(turn.answered for turn in turns),
+        "talked_over": sum(turn.talked_over for turn in turns),
+        "turn_latency_ms": spread([ms for report in reports for ms in report.latencies_ms]),
+        "barge_in_stop_ms": spread(stops),
+    }
+
+
+@contextmanager
+def ours(folder: Path) -> Iterator[Stack]:
+    """The stack as it is."""
+    folder.mkdir()
+    with world.running(folder) as stack:
+        yield stack
+
+
+@contextmanager
+def plain(folder: Path) -> Iterator[Stack]:
+    """The same servers and models with the plain agent."""
+    folder.mkdir()
+    with world.prepared(folder) as stack:
+        command = (str(stack.paths.python), "-m", "tests.bench.plain_agent", "start")
+        stack.services = tuple(
+            dataclasses.replace(each, command=command) if each.name == "agent" else each
+            for each in stack.services
+        )
+        stack.up(lambda _: None)
+        yield stack
+
+
+def measure_all(folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Every figure of the issue, ours and the plain build's."""
+    whole = speech.utterances(complete_only=True, min_s=1.0)[: 10 if quick else 30]
+    result: dict[str, Any] = {"machine": dataclasses.asdict(machine.look())}
+    with ours(folder / "ours") as stack:
+        asyncio.run(calls(stack, samples_of(whole[:1])))  # the first call after a start
+        result["set-up, idle"] = summary(asyncio.run(setups(stack, 5 if quick else 15)))
+        result["turns, idle"] = summary(asyncio.run(calls(stack, samples_of(whole))))
+        interruptions = samples_of(whole[:5] if quick else whole[:10], barge_in=True)
+        result["barge-in, idle"] = summary(asyncio.run(calls(stack, interruptions)))
+        with busy_cores():
+            result["turns, both cores busy"] = summary(
+                asyncio.run(calls(stack, samples_of(whole[:10])))
+            )
+    with plain(folder / "plain") as stack:
+        asyncio.run(calls(stack, samples_of(whole[:1])))
+        result["plain build, turns, idle"] = summary(
+            asyncio.run(calls(stack, samples_of(whole[:10])))
+        )
+    return result
+
+
+def main() -> int:
+    """Print the figures; exit 1 when a call or a turn of ours went unanswered."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about 5 minutes instead of 15")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        result = measure_all(Path(folder), quick=options.quick)
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        for name, figures in result.items():
+            print(name)
+            for key, value in figures.items():
+                print(f"  {key:<24}{value}")
+    own = [figures for name, figures in result.items() if "idle" in name and "plain" not in name]
+    return int(any(each["turns_answered"] < each["turns_planned"] for each in own))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
