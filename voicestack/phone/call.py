@@ -135,9 +135,10 @@ class Call:
         timeout_s: float = LISTEN_TIMEOUT_S,
         since: float | None = None,
     ) -> Heard:
-        """Hear a reply to its end: sound that starts after `since` (default: our last speech).
+        """Hear a reply to its end: sound that starts after `since`.
 
-        `timeout_s` is the longest wait for the reply to start.
+        By default that is the end of our last speech or of what was heard since. `timeout_s` is
+        the longest wait for the reply to start.
         """
         since = self._since if since is None else since
         give_up_at = time.monotonic() + timeout_s
@@ -152,6 +153,7 @@ class Call:
             await self._next_frame(UNTIL_QUIET_S)
         first = meter.first_audio_after(since)
         last = None if first is None else meter.last_audio_after(first)
+        self._since = last or self._since
         # In a thread: a pause here would make our own RTP late.
         received = list(self.media.received)
         samples = await asyncio.to_thread(audio.heard_between, received, since, last)

@@ -168,6 +168,8 @@ async def server_address(text: str) -> Address:
     host, _, port_text = text.partition(":")
     try:
         port = int(port_text or "5060")
+        if not 0 < port < 65536:
+            raise ValueError(f"port {port} is out of range")
         found = await asyncio.get_running_loop().getaddrinfo(
             host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM
         )

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from voicestack.phone import (
+    Call,
     CallFailedError,
     CallRefused,
     Credentials,
@@ -26,7 +27,7 @@ def dial(phone: Phone, far_end: FarEnd, **more):
     return asyncio.create_task(phone.dial(NUMBER, server=far_end.address, **more))
 
 
-async def test_a_call_is_set_up(phone, far_end) -> None:
+async def test_a_call_is_set_up(phone: Phone, far_end: FarEnd) -> None:
     """INVITE, 100, 180, 200, ACK; the times of each are kept."""
     dialling = dial(phone, far_end, headers={"X-Test": "yes"})
     invite = await far_end.expect("INVITE")
@@ -45,7 +46,7 @@ async def test_a_call_is_set_up(phone, far_end) -> None:
     assert 0 < timing.trying_ms <= timing.ringing_ms <= timing.answered_ms < 5000
 
 
-async def test_invite_is_repeated_until_it_is_heard(phone, far_end) -> None:
+async def test_invite_is_repeated_until_it_is_heard(phone: Phone, far_end: FarEnd) -> None:
     """Lost packets: the same INVITE comes again with growing pauses, and stops at 100."""
     dialling = dial(phone, far_end)
     repeats = [await far_end.expect("INVITE") for _ in range(4)]
@@ -58,13 +59,13 @@ async def test_invite_is_repeated_until_it_is_heard(phone, far_end) -> None:
     await dialling
 
 
-async def test_nobody_answers_at_all(phone, far_end) -> None:
+async def test_nobody_answers_at_all(phone: Phone, far_end: FarEnd) -> None:
     """After 64*T1 without a response the phone gives up and says how often it tried."""
     with pytest.raises(NoAnswer, match=r"no response to INVITE in 1.28 s \(sent 7 times\)"):
         await dial(phone, far_end)
 
 
-async def test_nothing_listens_there(phone) -> None:
+async def test_nothing_listens_there(phone: Phone) -> None:
     """The network's "port unreachable" ends the wait at once."""
     async with FarEnd() as gone:
         address = gone.address
@@ -72,7 +73,7 @@ async def test_nothing_listens_there(phone) -> None:
         await phone.dial(NUMBER, server=address)
 
 
-async def test_a_lost_ack_is_repeated(call, far_end) -> None:
+async def test_a_lost_ack_is_repeated(call: Call, far_end: FarEnd) -> None:
     """Every further copy of the 200 gets an ACK (RFC 3261 13.2.2.4)."""
     far_end.answer(far_end.seen[0])
     far_end.answer(far_end.seen[0])
@@ -80,7 +81,7 @@ async def test_a_lost_ack_is_repeated(call, far_end) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (486, "Busy Here")])
-async def test_refused(phone, far_end, status, reason) -> None:
+async def test_refused(phone: Phone, far_end: FarEnd, status, reason) -> None:
     """A refusal is acknowledged in the INVITE's own transaction, each time it comes."""
     dialling = dial(phone, far_end)
     invite = await far_end.expect("INVITE")
@@ -133,7 +134,7 @@ async def test_digest(far_end, status, asks, answers, qop) -> None:
     assert "wonder" not in repr(credentials)
 
 
-async def test_wrong_password(far_end) -> None:
+async def test_wrong_password(far_end: FarEnd) -> None:
     """A second challenge is final: the phone does not hammer at the door."""
     async with Phone(credentials=Credentials("alice", "wrong"), timers=FAST) as phone:
         dialling = dial(phone, far_end)
@@ -145,7 +146,7 @@ async def test_wrong_password(far_end) -> None:
             await dialling
 
 
-async def test_stale_nonce(far_end) -> None:
+async def test_stale_nonce(far_end: FarEnd) -> None:
     """stale=true says that only the nonce was too old: one more try."""
     async with Phone(credentials=Credentials("alice", "right"), timers=FAST) as phone:
         dialling = dial(phone, far_end)
@@ -178,7 +179,7 @@ async def test_challenges_that_cannot_be_answered(far_end, challenge) -> None:
             await dialling
 
 
-async def test_nobody_picks_up(phone, far_end) -> None:
+async def test_nobody_picks_up(phone: Phone, far_end: FarEnd) -> None:
     """After the ring timeout the call is withdrawn with CANCEL, and 487 is acknowledged."""
     dialling = dial(phone, far_end, ring_timeout_s=0.05)
     invite = await far_end.expect("INVITE")
@@ -193,7 +194,9 @@ async def test_nobody_picks_up(phone, far_end) -> None:
         await dialling
 
 
-async def test_cancel_waits_for_the_first_response(phone, far_end, monkeypatch) -> None:
+async def test_cancel_waits_for_the_first_response(
+    phone: Phone, far_end: FarEnd, monkeypatch
+) -> None:
     """RFC 3261 9.1: a far end that has said nothing yet gets no CANCEL, until it says something."""
     monkeypatch.setattr(dialing, "CANCEL_WAIT_S", 0.1)
     dialling = dial(phone, far_end, ring_timeout_s=0.01)
@@ -204,7 +207,7 @@ async def test_cancel_waits_for_the_first_response(phone, far_end, monkeypatch) 
     await far_end.expect("CANCEL")
 
 
-async def test_an_answer_that_crosses_cancel(phone, far_end) -> None:
+async def test_an_answer_that_crosses_cancel(phone: Phone, far_end: FarEnd) -> None:
     """The far end picked up at the last moment: it gets ACK and BYE, so that it does not hang."""
     dialling = dial(phone, far_end, ring_timeout_s=0.05)
     invite = await far_end.expect("INVITE")
@@ -219,7 +222,7 @@ async def test_an_answer_that_crosses_cancel(phone, far_end) -> None:
         await dialling
 
 
-async def test_a_caller_who_gives_up(phone, far_end) -> None:
+async def test_a_caller_who_gives_up(phone: Phone, far_end: FarEnd) -> None:
     """Cancelling the task withdraws the call."""
     dialling = dial(phone, far_end)
     far_end.reply(await far_end.expect("INVITE"), 180, "Ringing")
@@ -231,7 +234,7 @@ async def test_a_caller_who_gives_up(phone, far_end) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "v=0\r\n", "m=audio x"])
-async def test_an_answer_without_audio(phone, far_end, body) -> None:
+async def test_an_answer_without_audio(phone: Phone, far_end: FarEnd, body) -> None:
     """It is acknowledged and hung up, and the error says what was wrong."""
     dialling = dial(phone, far_end)
     far_end.answer(await far_end.expect("INVITE"), body=body)
@@ -241,7 +244,7 @@ async def test_an_answer_without_audio(phone, far_end, body) -> None:
         await dialling
 
 
-async def test_requests_follow_the_route(phone, far_end) -> None:
+async def test_requests_follow_the_route(phone: Phone, far_end: FarEnd) -> None:
     """Record-Route is taken in reverse and decides where ACK and BYE go; Contact is the target."""
     async with FarEnd() as proxy:
         dialling = dial(phone, far_end)
@@ -257,7 +260,7 @@ async def test_requests_follow_the_route(phone, far_end) -> None:
         await hanging_up
 
 
-async def test_answers_from_another_address_count(phone, far_end) -> None:
+async def test_answers_from_another_address_count(phone: Phone, far_end: FarEnd) -> None:
     """livekit-sip replies from the address that it bound, not from the one dialled."""
     async with FarEnd() as elsewhere:
         dialling = dial(phone, far_end)
@@ -282,7 +285,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-async def test_garbage_does_not_stop_a_call(phone, far_end, garbage) -> None:
+async def test_garbage_does_not_stop_a_call(phone: Phone, far_end: FarEnd, garbage) -> None:
     """Whatever arrives before and during a call, the call goes on."""
     dialling = dial(phone, far_end)
     invite = await far_end.expect("INVITE")
@@ -298,7 +301,7 @@ async def test_garbage_does_not_stop_a_call(phone, far_end, garbage) -> None:
     call.finish("end of test")
 
 
-async def test_truncated_copies_of_a_good_answer(phone, far_end) -> None:
+async def test_truncated_copies_of_a_good_answer(phone: Phone, far_end: FarEnd) -> None:
     """A 200 cut at any place is no answer or the answer, never the end of the phone."""
     dialling = dial(phone, far_end)
     invite = await far_end.expect("INVITE")
@@ -310,7 +313,7 @@ async def test_truncated_copies_of_a_good_answer(phone, far_end) -> None:
     (await dialling).finish("end of test")
 
 
-async def test_a_phone_can_misbehave(far_end) -> None:
+async def test_a_phone_can_misbehave(far_end: FarEnd) -> None:
     """Faults for diagnosis: another address in the SDP, other codecs, spoilt SIP, no ACK."""
     faults = Faults(
         sdp_address="203.0.113.9",
@@ -329,7 +332,7 @@ async def test_a_phone_can_misbehave(far_end) -> None:
         assert far_end.nothing_waits()
 
 
-async def test_options_ping(phone, far_end) -> None:
+async def test_options_ping(phone: Phone, far_end: FarEnd) -> None:
     """A server that answers OPTIONS is alive."""
     asking = asyncio.create_task(phone.options(far_end.address))
     far_end.reply(await far_end.expect("OPTIONS"), 200, "OK")

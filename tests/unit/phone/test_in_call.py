@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from voicestack.phone import CallEnded, Faults, Phone
+from voicestack.phone import Call, CallEnded, Faults, Phone
 from voicestack.phone.wire import g711
 
 from .conftest import FAST
@@ -19,7 +19,7 @@ async def hang_up(call, far_end: FarEnd) -> None:
     await hanging_up
 
 
-async def test_we_hang_up(call, far_end) -> None:
+async def test_we_hang_up(call: Call, far_end: FarEnd) -> None:
     """BYE is answered, the call has ended, hanging up again is harmless."""
     await hang_up(call, far_end)
     await call.hang_up()
@@ -28,7 +28,7 @@ async def test_we_hang_up(call, far_end) -> None:
         await call.send_dtmf("1")
 
 
-async def test_a_lost_bye_is_repeated(call, far_end) -> None:
+async def test_a_lost_bye_is_repeated(call: Call, far_end: FarEnd) -> None:
     """And if it is never answered the call ends all the same, saying so."""
     hanging_up = asyncio.create_task(call.hang_up())
     first, second = await far_end.expect("BYE"), await far_end.expect("BYE")
@@ -37,7 +37,7 @@ async def test_a_lost_bye_is_repeated(call, far_end) -> None:
     assert "BYE was not answered" in call.end_reason
 
 
-async def test_the_far_end_hangs_up(call, far_end) -> None:
+async def test_the_far_end_hangs_up(call: Call, far_end: FarEnd) -> None:
     """BYE gets 200, a repeated BYE too; the reason is kept."""
     invite = far_end.seen[0]
     far_end.request("BYE", invite, 'Reason: Q.850;cause=16;text="bye"')
@@ -49,7 +49,7 @@ async def test_the_far_end_hangs_up(call, far_end) -> None:
     await far_end.expect("200")
 
 
-async def test_bye_of_a_stranger(call, far_end) -> None:
+async def test_bye_of_a_stranger(call: Call, far_end: FarEnd) -> None:
     """A BYE that does not know the dialog's tags ends nothing."""
     far_end.tag = "another"
     far_end.request("BYE", far_end.seen[0])
@@ -57,7 +57,7 @@ async def test_bye_of_a_stranger(call, far_end) -> None:
     assert not call.ended.is_set()
 
 
-async def test_speaking_when_the_call_ends(call, far_end) -> None:
+async def test_speaking_when_the_call_ends(call: Call, far_end: FarEnd) -> None:
     """Whoever is speaking learns that nobody listens any more."""
     saying = asyncio.create_task(call.say(np.full(80000, 9000, np.int16)))
     await far_end.next_rtp()
@@ -66,7 +66,7 @@ async def test_speaking_when_the_call_ends(call, far_end) -> None:
         await saying
 
 
-async def test_listening_when_the_call_ends(call, far_end) -> None:
+async def test_listening_when_the_call_ends(call: Call, far_end: FarEnd) -> None:
     """A listener gets what was heard so far."""
     listening = asyncio.create_task(call.listen(timeout_s=60))
     await asyncio.sleep(0)
@@ -74,14 +74,14 @@ async def test_listening_when_the_call_ends(call, far_end) -> None:
     assert (await listening).first_audio_at is None
 
 
-async def test_options_inside_the_call(call, far_end) -> None:
+async def test_options_inside_the_call(call: Call, far_end: FarEnd) -> None:
     """Keep-alives of servers are answered."""
     far_end.request("OPTIONS", far_end.seen[0])
     answer = await far_end.expect("200")
     assert "INVITE" in answer["Allow"]
 
 
-async def test_a_request_out_of_order(call, far_end) -> None:
+async def test_a_request_out_of_order(call: Call, far_end: FarEnd) -> None:
     """RFC 3261 12.2.2: a lower number than before is refused."""
     far_end.request("OPTIONS", far_end.seen[0], seq=10)
     await far_end.expect("200")
@@ -89,13 +89,13 @@ async def test_a_request_out_of_order(call, far_end) -> None:
     await far_end.expect("500")
 
 
-async def test_an_unknown_method(call, far_end) -> None:
+async def test_an_unknown_method(call: Call, far_end: FarEnd) -> None:
     """It is refused without harm."""
     far_end.request("PUBLISH", far_end.seen[0])
     await far_end.expect("405")
 
 
-async def test_being_put_on_hold(call, far_end) -> None:
+async def test_being_put_on_hold(call: Call, far_end: FarEnd) -> None:
     """sendonly is answered recvonly and silences us; sendrecv brings us back, to the new port."""
     invite = far_end.seen[0]
     await far_end.next_rtp()
@@ -113,7 +113,7 @@ async def test_being_put_on_hold(call, far_end) -> None:
         await other.next_rtp()
 
 
-async def test_an_offer_that_cannot_be_used_changes_nothing(call, far_end) -> None:
+async def test_an_offer_that_cannot_be_used_changes_nothing(call: Call, far_end: FarEnd) -> None:
     """488, and audio goes on as before."""
     far_end.request("INVITE", far_end.seen[0], body=far_end.sdp(formats="18"))
     refusal = await far_end.expect("488")
@@ -121,7 +121,7 @@ async def test_an_offer_that_cannot_be_used_changes_nothing(call, far_end) -> No
     await far_end.next_rtp()
 
 
-async def test_an_answer_is_repeated_until_ack(call, far_end) -> None:
+async def test_an_answer_is_repeated_until_ack(call: Call, far_end: FarEnd) -> None:
     """A 200 to re-INVITE comes again until its ACK arrives (RFC 3261 13.3.1.4)."""
     far_end.request("INVITE", far_end.seen[0], body=far_end.sdp())
     for _ in range(3):
@@ -129,7 +129,7 @@ async def test_an_answer_is_repeated_until_ack(call, far_end) -> None:
     far_end.request("ACK", far_end.seen[0], seq=far_end.seq)
 
 
-async def test_we_hold(call, far_end) -> None:
+async def test_we_hold(call: Call, far_end: FarEnd) -> None:
     """Our re-INVITE says sendonly, then sendrecv; versions of the description grow."""
     versions = []
     for action, direction in ((call.hold, "sendonly"), (call.resume, "sendrecv")):
@@ -143,7 +143,7 @@ async def test_we_hold(call, far_end) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_rtp_goes_out_all_the_time(call, far_end) -> None:
+async def test_rtp_goes_out_all_the_time(call: Call, far_end: FarEnd) -> None:
     """Silence, speech, silence: one packet every 20 ms, numbers in a row, the words unharmed."""
     speech = (8000 * np.sin(np.arange(1600) / 3)).astype(np.int16)
     await far_end.next_rtp()
@@ -159,7 +159,7 @@ async def test_rtp_goes_out_all_the_time(call, far_end) -> None:
     assert said.speech_ended_at - said.speech_started_at == pytest.approx(0.18, abs=0.05)
 
 
-async def test_a_law(phone, far_end) -> None:
+async def test_a_law(phone: Phone, far_end: FarEnd) -> None:
     """The far end's first choice decides."""
     dialling = asyncio.create_task(phone.dial("1", server=far_end.address))
     far_end.answer(await far_end.expect("INVITE"), body=far_end.sdp(formats="8 0 101"))
@@ -169,7 +169,7 @@ async def test_a_law(phone, far_end) -> None:
     assert (packet.payload_type, packet.payload) == (8, b"\xd5" * 160)
 
 
-async def test_no_rtp_on_purpose(far_end) -> None:
+async def test_no_rtp_on_purpose(far_end: FarEnd) -> None:
     """A phone whose audio is blocked."""
     async with Phone(timers=FAST, faults=Faults(no_rtp=True)) as phone:
         dialling = asyncio.create_task(phone.dial("1", server=far_end.address))
@@ -181,7 +181,7 @@ async def test_no_rtp_on_purpose(far_end) -> None:
         call.finish("end of test")
 
 
-async def test_keys_go_out_as_events(call, far_end) -> None:
+async def test_keys_go_out_as_events(call: Call, far_end: FarEnd) -> None:
     """Each key: one timestamp, growing duration, end three times; then the next key."""
     await call.send_dtmf("1#")
     events = []
@@ -199,7 +199,7 @@ async def test_keys_go_out_as_events(call, far_end) -> None:
         assert durations[-1] == 160 * 8
 
 
-async def test_keys_come_in(call, far_end) -> None:
+async def test_keys_come_in(call: Call, far_end: FarEnd) -> None:
     """Keys from the far end are collected with their time and length."""
     to = audio_address(far_end.seen[0])
     for number, (duration, end) in enumerate([(160, 0), (320, 0), (480, 0x80), (480, 0x80)]):
@@ -226,7 +226,7 @@ async def speak(far_end: FarEnd, to: tuple[str, int], frames: list[bytes]) -> li
     return sent
 
 
-async def test_a_reply_is_found_by_its_sound(call, far_end) -> None:
+async def test_a_reply_is_found_by_its_sound(call: Call, far_end: FarEnd) -> None:
     """Silence frames are no reply; the times are those of the first and last audible frame."""
     to = audio_address(far_end.seen[0])
     frames = [QUIET] * 15 + [TONE] * 20 + [QUIET] * 30
@@ -238,7 +238,7 @@ async def test_a_reply_is_found_by_its_sound(call, far_end) -> None:
     assert np.count_nonzero(heard.samples) > 0.9 * 20 * 160
 
 
-async def test_no_reply(call, far_end) -> None:
+async def test_no_reply(call: Call, far_end: FarEnd) -> None:
     """Silence until the timeout is reported as no audio, not as an error."""
     to = audio_address(far_end.seen[0])
     listening = asyncio.create_task(call.listen(timeout_s=0.3))
@@ -248,12 +248,12 @@ async def test_no_reply(call, far_end) -> None:
     assert heard.last_audio_at is None
 
 
-async def test_no_rtp_at_all_does_not_hang_the_listener(call) -> None:
+async def test_no_rtp_at_all_does_not_hang_the_listener(call: Call) -> None:
     """The clock of a listener does not depend on packets."""
     assert (await call.listen(timeout_s=0.1)).first_audio_at is None
 
 
-async def test_a_dead_stream_ends_a_reply(call, far_end) -> None:
+async def test_a_dead_stream_ends_a_reply(call: Call, far_end: FarEnd) -> None:
     """An agent whose RTP stops in mid-word has finished."""
     to = audio_address(far_end.seen[0])
     listening = asyncio.create_task(call.listen(until_quiet_s=0.3, timeout_s=5))
@@ -261,7 +261,7 @@ async def test_a_dead_stream_ends_a_reply(call, far_end) -> None:
     assert (await listening).last_audio_at is not None
 
 
-async def test_copies_and_noise_are_not_heard(call, far_end) -> None:
+async def test_copies_and_noise_are_not_heard(call: Call, far_end: FarEnd) -> None:
     """Repeated packets and datagrams that are no RTP leave no trace in what was heard."""
     to = audio_address(far_end.seen[0])
     for seq in (1, 2, 2, 1, 3):

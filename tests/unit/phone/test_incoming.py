@@ -17,7 +17,7 @@ async def callee():
         yield callee
 
 
-async def test_a_call_between_two_phones(phone, callee) -> None:
+async def test_a_call_between_two_phones(phone: Phone, callee: Phone) -> None:
     """Ring, answer, keys both ways, hang up: each side sees what the other did."""
     dialling = asyncio.create_task(phone.dial("callee", server=callee.address))
     incoming = await callee.incoming_call()
@@ -33,7 +33,7 @@ async def test_a_call_between_two_phones(phone, callee) -> None:
     assert ours.end_reason == "the far end hung up"
 
 
-async def test_busy(phone, callee) -> None:
+async def test_busy(phone: Phone, callee: Phone) -> None:
     """486 is acknowledged, so it is not repeated."""
     dialling = asyncio.create_task(phone.dial("callee", server=callee.address))
     (await callee.incoming_call()).refuse()
@@ -42,7 +42,7 @@ async def test_busy(phone, callee) -> None:
     await eventually(lambda: not callee._doorbell._unacknowledged)
 
 
-async def test_no_answer(phone, callee) -> None:
+async def test_no_answer(phone: Phone, callee: Phone) -> None:
     """Whoever does not pick up sees the caller give up."""
     dialling = asyncio.create_task(phone.dial("callee", server=callee.address, ring_timeout_s=0.05))
     incoming = await callee.incoming_call()
@@ -52,14 +52,14 @@ async def test_no_answer(phone, callee) -> None:
     assert incoming.cancelled.is_set()
 
 
-async def test_a_phone_that_takes_no_calls(phone) -> None:
+async def test_a_phone_that_takes_no_calls(phone: Phone) -> None:
     """480, unless told otherwise."""
     async with Phone(timers=FAST) as other:
         with pytest.raises(CallRefused, match="480"):
             await phone.dial("x", server=other.address)
 
 
-async def test_no_common_codec(callee, phone) -> None:
+async def test_no_common_codec(callee: Phone, phone: Phone) -> None:
     """An offer that we cannot serve is refused with 488."""
     phone._formats = ((18, "G729/8000"),)
     dialling = asyncio.create_task(phone.dial("callee", server=callee.address))
@@ -69,7 +69,7 @@ async def test_no_common_codec(callee, phone) -> None:
         await dialling
 
 
-async def test_the_caller_s_first_law_is_used(callee) -> None:
+async def test_the_caller_s_first_law_is_used(callee: Phone) -> None:
     """A caller that prefers A-law is answered with A-law."""
     async with Phone(laws=(g711.PCMA,), timers=FAST) as caller:
         dialling = asyncio.create_task(caller.dial("callee", server=callee.address))
@@ -78,7 +78,7 @@ async def test_the_caller_s_first_law_is_used(callee) -> None:
         assert ours.media.remote.law is theirs.media.remote.law is g711.PCMA
 
 
-async def test_a_repeated_invite_rings_once(callee) -> None:
+async def test_a_repeated_invite_rings_once(callee: Phone) -> None:
     """A copy of an INVITE gets the same answer and makes no second call."""
     async with FarEnd() as far_end:
         host, port = callee.address
