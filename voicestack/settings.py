@@ -113,7 +113,7 @@ class Settings(BaseModel):
         Var("models", "auto, or a language code such as en", ("agent",)),
     ] = Field("en", description="language that callers speak; auto: found out call by call")
     stt_threads: Annotated[
-        Threads, Var("models", THREADS_MUST, ("agent",), unit="threads; 0: one for each core")
+        Threads, Var("models", THREADS_MUST, ("agent",), unit="threads; 0: one for every two cores")
     ] = Field(0, description="CPU threads of speech recognition")
     llm_url: Annotated[
         Url | None,
@@ -126,7 +126,7 @@ class Settings(BaseModel):
         Path | None, Var("models", KEY_FILE_MUST, ("agent",), default="no key")
     ] = Field(None, description="file with the key for LLM_URL")
     llm_threads: Annotated[
-        Threads, Var("models", THREADS_MUST, ("llm",), unit="threads; 0: one for each core")
+        Threads, Var("models", THREADS_MUST, ("llm",), unit="threads; 0: one for every two cores")
     ] = Field(0, description="CPU threads of the language model on this machine")
     tts_url: Annotated[
         Url | None, Var("models", URL_MUST, ("agent",), default="the voice on this machine")

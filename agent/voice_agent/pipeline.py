@@ -1,6 +1,7 @@
 """Ears, mind and voice of the agent, all of them local unless a setting says otherwise."""
 
 import contextlib
+import os
 from dataclasses import dataclass
 
 import httpx2
@@ -32,8 +33,15 @@ def build_stt(settings: AgentSettings) -> faster_whisper.STT:
     return faster_whisper.STT(
         model=settings.stt_model,
         language=None if settings.stt_language == "auto" else settings.stt_language,
-        cpu_threads=settings.stt_threads,
+        cpu_threads=settings.stt_threads or half_the_cores(),
+        # Nobody reads along on a phone; a guess in the works would delay the one that counts.
+        interim_results=False,
     )
+
+
+def half_the_cores() -> int:
+    """Return the threads of one decoding: the other half of the machine speaks and thinks."""
+    return max(1, (os.cpu_count() or 1) // 2)
 
 
 def build_llm(settings: AgentSettings) -> openai.LLM:
@@ -85,9 +93,9 @@ class Pipeline:
 def prewarm(process: JobProcess) -> None:
     """Build the stages before the phone rings: each job process carries one call."""
     settings = load()
-    process.userdata["pipeline"] = Pipeline(
-        stt=build_stt(settings), llm=build_llm(settings), tts=build_tts(settings)
-    )
+    stages = Pipeline(stt=build_stt(settings), llm=build_llm(settings), tts=build_tts(settings))
+    stages.stt.prewarm()
+    process.userdata["pipeline"] = stages
 
 
 async def warm_up(model: openai.LLM, agent: Agent) -> None:
