@@ -23,6 +23,9 @@ setup:  ## install what is missing, start nothing
 	@scripts/bootstrap.sh
 	@$(PYTHON) scripts/setup.py
 
+# Tests want the same weights everywhere: those that packages carry, not the hub's.
+test bench: export MODELS_SOURCE ?= packages
+
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py

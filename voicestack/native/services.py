@@ -115,8 +115,8 @@ def llm(settings: Settings, ports: Ports, paths: Paths) -> Service:
         environment={
             "LLM_MODEL_FILE": str(paths.models / "llm" / f"{settings.llm_model}.gguf"),
             "LLM_PORT": str(ports["llm"]),
-            # llama.cpp's threads spin while they wait for each other: on cores that others use as well
-            # more of them are slower (SmolLM2, two cores: 88 ms to the first token with 1, 75 with 2).
+            # llama.cpp's threads spin while they wait for each other: where others compute as well,
+            # more are slower, and idle they gain little (first token after 75 ms with 2, 88 with 1).
             "LLM_THREADS": str(settings.llm_threads or max(1, (os.cpu_count() or 1) // 2)),
             # One slot for each call, and one for the early answer that a call may throw away.
             "LLM_SLOTS": str(settings.max_calls + 1),
