@@ -62,8 +62,8 @@ class Attempt:
                 return await self._answer(invite)
         except TimeoutError:
             self._abandon()
-            await self._told_off()
-            raise self._no_answer(ring_timeout_s) from None
+            ended = await self._ends()
+            raise self._no_answer(ring_timeout_s, known=ended) from None
         except asyncio.CancelledError:
             self._abandon()
             raise
@@ -126,18 +126,23 @@ class Attempt:
         self._phone.tell(self._dialog.request("ACK", seq=seq), hop)
         self._phone.begin(self._dialog.request("BYE"), hop)
 
-    async def _told_off(self) -> None:
+    async def _ends(self) -> bool:
         """Wait a little for 487, so that nothing rings on when the phone is switched off."""
         try:
             async with asyncio.timeout(CANCEL_WAIT_S):
                 await self.transaction.final_response()
         except (TimeoutError, NoAnswer):
-            return
+            return False
+        return True
 
-    def _no_answer(self, ring_timeout_s: float) -> NoAnswer:
-        if self.timing.ringing_at is not None:
+    def _no_answer(self, ring_timeout_s: float, *, known: bool) -> NoAnswer:
+        if self.timing.ringing_at is not None and known:
             seen = f"rang for {ring_timeout_s:g} s and nobody answered"
-            hint = "no line has this number, or no agent joined; see the logs of sip and agent"
+            hint = "no agent joined the call; see the log of the agent"
+        elif self.timing.ringing_at is not None:
+            # livekit-sip 1.8.0 inbound.go: a call that no rule wants rings once and is dropped.
+            seen = f"rang for {ring_timeout_s:g} s, then the server had forgotten the call"
+            hint = "no line has this number, or it takes no calls from here; see sip/lines.yaml"
         elif self.timing.trying_at is not None:
             seen = f"the server took the call but neither rang nor answered in {ring_timeout_s:g} s"
             hint = "no rule or no agent for this number; see the logs of sip and agent"

@@ -21,7 +21,7 @@ class CallRefused(PhoneError):  # noqa: N818 - an outcome of dialling, not a fau
     """The far end said no."""
 
     def __init__(self, status: int, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"the call was refused: {status} {reason}", hint=hint)
+        super().__init__(f"the call was refused: {status} {reason}".rstrip(), hint=hint)
         self.status = status
         self.reason = reason
 

@@ -63,6 +63,8 @@ class Phone:
     async def __aenter__(self) -> Self:
         self._socket = UdpSocket(self._local_ip, self._port, self._datagram, self._unreachable)
         self._doorbell = Doorbell(self, takes_calls=self._takes_calls)
+        # The first thread costs 100 ms on a busy machine: not in the middle of a call.
+        await asyncio.to_thread(bool)
         return self
 
     async def __aexit__(

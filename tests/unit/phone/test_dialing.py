@@ -194,6 +194,18 @@ async def test_nobody_picks_up(phone: Phone, far_end: FarEnd) -> None:
         await dialling
 
 
+async def test_a_server_that_forgets_the_call(
+    phone: Phone, far_end: FarEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """livekit-sip rings for a number that no rule knows, and then answers nothing any more."""
+    monkeypatch.setattr(dialing, "CANCEL_WAIT_S", 0.1)
+    dialling = dial(phone, far_end, ring_timeout_s=0.05)
+    far_end.reply(await far_end.expect("INVITE"), 180, "Ringing")
+    with pytest.raises(NoAnswer, match="had forgotten the call") as caught:
+        await dialling
+    assert "sip/lines.yaml" in caught.value.hint
+
+
 async def test_cancel_waits_for_the_first_response(
     phone: Phone, far_end: FarEnd, monkeypatch
 ) -> None:

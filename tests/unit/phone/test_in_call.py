@@ -156,7 +156,7 @@ async def test_rtp_goes_out_all_the_time(call: Call, far_end: FarEnd) -> None:
     assert spoken[start : start + 1600] == g711.PCMU.encode(speech)
     assert set(spoken[start + 1600 :]) <= {0xFF}
     assert next(p for p in packets if p.marker).payload == g711.PCMU.encode(speech)[:160]
-    assert said.speech_ended_at - said.speech_started_at == pytest.approx(0.18, abs=0.05)
+    assert said.speech_ended_at - said.speech_started_at == pytest.approx(0.18, abs=0.1)
 
 
 async def test_a_law(phone: Phone, far_end: FarEnd) -> None:
@@ -233,8 +233,8 @@ async def test_a_reply_is_found_by_its_sound(call: Call, far_end: FarEnd) -> Non
     listening = asyncio.create_task(call.listen(until_quiet_s=0.3, timeout_s=5))
     sent = await speak(far_end, to, frames)
     heard = await listening
-    assert heard.first_audio_at == pytest.approx(sent[15], abs=0.015)
-    assert heard.last_audio_at == pytest.approx(sent[34] + 0.02, abs=0.025)
+    assert heard.first_audio_at == pytest.approx(sent[15], abs=0.05)
+    assert heard.last_audio_at == pytest.approx(sent[34] + 0.02, abs=0.05)
     assert np.count_nonzero(heard.samples) > 0.9 * 20 * 160
 
 
