@@ -4,14 +4,24 @@ import os
 
 from livekit.agents import Plugin
 
-from . import weights
+from faster_whisper_engine import weights
+
 from .engine import Engine, EngineError
 from .log import logger
+from .shared import SharedEngine, use_shared_engine
 from .stream import SpeechStream
 from .stt import STT
 from .version import __version__
 
-__all__ = ["STT", "Engine", "EngineError", "SpeechStream", "__version__"]
+__all__ = [
+    "STT",
+    "Engine",
+    "EngineError",
+    "SharedEngine",
+    "SpeechStream",
+    "__version__",
+    "use_shared_engine",
+]
 
 # Names the model that `download-files` fetches.
 MODEL_VARIABLE = "FASTER_WHISPER_MODEL"

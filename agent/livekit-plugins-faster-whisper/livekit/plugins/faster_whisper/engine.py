@@ -7,11 +7,12 @@ import asyncio
 import threading
 from typing import Protocol
 
-from . import weights
+from faster_whisper_engine import weights
+from faster_whisper_engine.scheduler import Scheduler, abandon
+from faster_whisper_engine.transcriber import AbandonedError, Request, Transcriber, Transcript
+from faster_whisper_engine.whisper import Whisper
+
 from .log import logger
-from .scheduler import Scheduler, abandon
-from .transcriber import AbandonedError, Request, Transcriber, Transcript
-from .whisper import Whisper
 
 
 class EngineError(Exception):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from livekit.agents import stt, utils
 from livekit.agents.language import LanguageCode
 
+from faster_whisper_engine.transcriber import Transcript
+
 from .agreement import Agreement
 from .segmenter import Utterance
-from .transcriber import Transcript
 
 # Interim text is refreshed this often, and takes no more than this share of the engine's time.
 INTERIM_PERIOD_S = 1.0

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from .whisper import RATE_HZ
+from faster_whisper_engine.whisper import RATE_HZ
 
 WINDOW_SAMPLES = 512
 WINDOW_S = WINDOW_SAMPLES / RATE_HZ

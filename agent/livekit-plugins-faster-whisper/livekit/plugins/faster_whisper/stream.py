@@ -16,13 +16,14 @@ from livekit import rtc
 from livekit.agents import APIConnectionError, APIConnectOptions, stt
 from livekit.local_inference import VAD
 
+from faster_whisper_engine.transcriber import Priority, Request, Transcript
+from faster_whisper_engine.whisper import RATE_HZ
+
 from .engine import Engine, EngineError
 from .log import logger
 from .options import Options
 from .said import Said
 from .segmenter import WINDOW_SAMPLES, Change, Segmenter
-from .transcriber import Priority, Request, Transcript
-from .whisper import RATE_HZ
 
 WINDOW_BYTES = WINDOW_SAMPLES * 2
 # The session starts at most three early replies a turn (PreemptiveGenerationOptions.max_retries).

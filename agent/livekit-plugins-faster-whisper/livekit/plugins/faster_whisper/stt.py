@@ -16,12 +16,15 @@ from livekit.agents import (
 from livekit.agents.language import LanguageCode
 from livekit.agents.utils import is_given
 
-from . import weights
+from faster_whisper_engine import weights
+from faster_whisper_engine.transcriber import Request
+from faster_whisper_engine.whisper import RATE_HZ
+
 from .engine import Engine, EngineError, local_engine
 from .options import Options
+from .remote import RemoteEngine
+from .shared import shared_socket
 from .stream import SpeechStream, mono
-from .transcriber import Request
-from .whisper import RATE_HZ
 
 
 class STT(stt.STT[str]):
@@ -48,7 +51,8 @@ class STT(stt.STT[str]):
             hotwords: names and terms to expect.
             interim_results: text while the speaker speaks; costs a quarter of a core per speaker.
             end_silence_s: silence after which an utterance is FINAL without a flush.
-            engine: where to decode; else this process, one model for all `STT`s alike.
+            engine: where to decode; else the worker's shared engine (`use_shared_engine`) if it has
+                one, else this process, with one model for all `STT`s alike.
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
@@ -66,7 +70,7 @@ class STT(stt.STT[str]):
             interim_results=interim_results,
             end_silence_s=end_silence_s,
         )
-        self._engine = engine or local_engine(model, compute_type=compute_type, threads=cpu_threads)
+        self._engine = engine or _engine(model, compute_type, cpu_threads)
         self._streams: weakref.WeakSet[SpeechStream] = weakref.WeakSet()
 
     @property
@@ -148,6 +152,12 @@ class STT(stt.STT[str]):
             request_id=utils.shortuuid("stt_"),
             alternatives=[data],
         )
+
+
+def _engine(model: str, compute_type: str, threads: int) -> Engine:
+    local = local_engine(model, compute_type=compute_type, threads=threads)
+    path = shared_socket()
+    return local if path is None else RemoteEngine(path, model=model, fallback=local)
 
 
 def _samples(buffer: utils.AudioBuffer) -> "np.typing.NDArray[np.int16]":

@@ -46,7 +46,6 @@ class Whisper:
         # Imported here: the worker process imports this package and never decodes.
         import ctranslate2
         import tokenizers
-
         from faster_whisper.feature_extractor import FeatureExtractor
 
         self._ct2 = ctranslate2
