@@ -64,11 +64,6 @@ class Paths:
         return self.config / "process-compose.yaml"
 
     @property
-    def models(self) -> Path:
-        """Weights, checked by the set-up."""
-        return self.cache / "models"
-
-    @property
     def python(self) -> Path:
         """Interpreter of the project's environment."""
         return self.root / ".venv" / "bin" / "python"

@@ -9,6 +9,7 @@ from voicestack.environment import service_environment
 from voicestack.native.paths import Paths
 from voicestack.ports import Ports
 from voicestack.settings import Settings
+from voicestack.setup.manifest import place
 
 # Calls are answered while the machine compiles something: the phone goes first. Only root may.
 PRIORITY = ("nice", "-n", "-10") if os.geteuid() == 0 else ()
@@ -113,10 +114,10 @@ def llm(settings: Settings, ports: Ports, paths: Paths) -> Service:
         (*PRIORITY, str(paths.python), "-m", "model_servers.llm"),
         ready=http(ports["llm"], "/health"),
         environment={
-            "LLM_MODEL_FILE": str(paths.models / "llm" / f"{settings.llm_model}.gguf"),
+            "LLM_MODEL_FILE": str(place("llm", settings.llm_model, paths.cache)),
             "LLM_PORT": str(ports["llm"]),
             # llama.cpp's threads spin while they wait for each other: where others compute as well,
-            # more are slower, and idle they gain little (first token after 75 ms with 2, 88 with 1).
+            # more are slower, and idle they gain little (first token: 75 ms with 2, 88 with 1).
             "LLM_THREADS": str(settings.llm_threads or max(1, (os.cpu_count() or 1) // 2)),
             # One slot for each call, and one for the early answer that a call may throw away.
             "LLM_SLOTS": str(settings.max_calls + 1),
@@ -131,7 +132,7 @@ def tts(settings: Settings, ports: Ports, paths: Paths) -> Service:
         (*PRIORITY, str(paths.python), "-m", "model_servers.tts"),
         ready=http(ports["tts"], "/health"),
         environment={
-            "TTS_VOICE_FILE": str(paths.models / "piper" / f"{settings.tts_voice}.onnx"),
+            "TTS_VOICE_FILE": str(place("tts", settings.tts_voice, paths.cache)),
             "TTS_PORT": str(ports["tts"]),
             "TTS_WORKERS": str(settings.max_calls),
         },
@@ -149,7 +150,7 @@ def agent(settings: Settings, ports: Ports, paths: Paths, models: tuple[Service,
         environment={
             **service_environment("agent", settings),
             "STATE_DIR": str(paths.state),
-            "STT_MODEL": str(paths.models / settings.stt_model),
+            "STT_MODEL": str(place("stt", settings.stt_model, paths.cache)),
             "LLM_IS_LOCAL": str(settings.llm_url is None),
         },
         stop_s=settings.drain_s + 15,
