@@ -23,6 +23,8 @@ from voicestack.phone.wire.sip import Address, Dialog, SipRequest, SipResponse
 # 0.3-0.8 s.
 UNTIL_QUIET_S = 1.2
 LISTEN_TIMEOUT_S = 15.0
+# A reply that is longer than this does not end by itself.
+LONGEST_REPLY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -133,12 +135,13 @@ class Call:
         *,
         until_quiet_s: float = UNTIL_QUIET_S,
         timeout_s: float = LISTEN_TIMEOUT_S,
+        longest_s: float = LONGEST_REPLY_S,
         since: float | None = None,
     ) -> Heard:
         """Hear a reply to its end: sound that starts after `since`.
 
         By default that is the end of our last speech or of what was heard since. `timeout_s` is
-        the longest wait for the reply to start.
+        the longest wait for the reply to start, `longest_s` the longest reply that is heard out.
         """
         since = self._since if since is None else since
         give_up_at = time.monotonic() + timeout_s
@@ -148,7 +151,8 @@ class Call:
             now = time.monotonic()
             if first is None and now >= give_up_at:
                 break
-            if first is not None and last is not None and now - last >= until_quiet_s:
+            heard_out = last is not None and now - last >= until_quiet_s
+            if first is not None and (heard_out or now - first >= longest_s):
                 break
             await self._next_frame(UNTIL_QUIET_S)
         first = meter.first_audio_after(since)

@@ -53,10 +53,12 @@ def as_text(report: CallReport) -> str:
     """At most 80 columns, no colour."""
     if report.answered_ms is None:
         return ""
-    setup = f"after {_ms(report.answered_ms)} (100 after {_ms(report.trying_ms)}, "
+    steps = (("100", report.trying_ms), ("180", report.ringing_ms))
+    setup = ", ".join(f"{status} after {_ms(at)}" for status, at in steps if at is not None)
+    answered = f"after {_ms(report.answered_ms)}" + (f" ({setup})" if setup else "")
     lines = [
         _line("called", f"{report.number} at {report.server[0]}:{report.server[1]}"),
-        _line("answered", setup + f"180 after {_ms(report.ringing_ms)})"),
+        _line("answered", answered),
         _line("greeting", _greeting(report)),
     ]
     for number, turn in enumerate(report.turns, 1):

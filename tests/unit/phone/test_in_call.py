@@ -261,6 +261,19 @@ async def test_a_dead_stream_ends_a_reply(call: Call, far_end: FarEnd) -> None:
     assert (await listening).last_audio_at is not None
 
 
+async def test_a_reply_that_never_ends(call: Call, far_end: FarEnd) -> None:
+    """A listener has had enough some time, and hears what follows as something new."""
+    to = audio_address(far_end.seen[0])
+    speaking = asyncio.create_task(speak(far_end, to, [TONE] * 50))
+    heard = await call.listen(timeout_s=5, longest_s=0.3)
+    assert heard.first_audio_at is not None
+    assert not speaking.done()
+    again = await call.listen(timeout_s=5, longest_s=0.2)
+    assert again.first_audio_at is not None
+    assert again.first_audio_at >= (heard.last_audio_at or 0)
+    await speaking
+
+
 async def test_copies_and_noise_are_not_heard(call: Call, far_end: FarEnd) -> None:
     """Repeated packets and datagrams that are no RTP leave no trace in what was heard."""
     to = audio_address(far_end.seen[0])
