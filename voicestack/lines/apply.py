@@ -104,13 +104,13 @@ def _explained(url: str) -> Iterator[None]:
     try:
         yield
     except api.ServerError as error:
+        text = f"livekit at {url} refused the lines: {error.code}: {error.message}"
+        hint = "see logs/livekit.log"
         if error.status in {401, 403}:
+            text = f"livekit at {url} does not accept our API key (HTTP {error.status})"
             hint = "control and livekit must read the same files in STATE_DIR/secrets"
         elif "redis" in error.message.lower() or "sip not connected" in error.message.lower():
             hint = "livekit-server runs without Redis: see logs/redis.log and logs/livekit.log"
-        else:
-            hint = "see logs/livekit.log"
-        text = f"livekit at {url} refused the lines: {error.code}: {error.message}"
         raise ApplyError(text, hint=hint) from error
     except (DecodeError, ValueError) as error:
         text = f"what answers at {url} is not livekit ({type(error).__name__})"

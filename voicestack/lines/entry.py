@@ -112,6 +112,7 @@ def _values(reader: Reader, node: Node) -> dict[str, object]:
     values: dict[str, object] = {}
     if not isinstance(node, MappingNode):
         reader.fault(node, "metadata", "must be text or keys and values", "{language: en}")
+        return values
     for key, value in reader.mapping(node, "metadata", ()).items():
         if key == "line":
             reader.fault(value, "metadata.line", "is the number, set by the stack", "rename it")

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from voicestack.errors import Fault
 
 # A thousand lines fit; more is some other file.
 MOST_BYTES = 256 * 1024
+# The form is four levels deep; thousands make the reader slow.
+DEEPEST = 20
 DEFAULT_FILE = "the file that comes with the project shows the form: sip/lines.yaml"
 TAG = "tag:yaml.org,2002:"
 
@@ -55,17 +57,21 @@ class Reader:
             self.faults.append(Fault(where, "", "", "is not UTF-8", "save it as UTF-8"))
         except YAMLError as error:
             self._syntax(error)
-        except RecursionError:
-            self.fault(None, "", "is nested too deeply", DEFAULT_FILE)
         return None
 
     def _compose(self, text: str) -> Node | None:
+        depth = 0
         for event in YAML(typ="safe", pure=True).parse(text):
+            where = f"{self.name}:{event.start_mark.line + 1}"
             if isinstance(event, AliasEvent):
                 # Aliases of aliases make a small file huge, and hide what a line says.
-                where = f"{self.name}:{event.start_mark.line + 1}"
                 fault = Fault(where, "", f"*{event.anchor}", "aliases are not read", "write it out")
                 self.faults.append(fault)
+                return None
+            depth += isinstance(event, CollectionStartEvent)
+            depth -= isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST:
+                self.faults.append(Fault(where, "", "", "is nested too deeply", DEFAULT_FILE))
                 return None
         root: Node | None = YAML(typ="safe", pure=True).compose(text)
         if root is None:
