@@ -28,7 +28,7 @@ def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
         if not _may_apply(request, secret):
             return JSONResponse({"error": "not allowed"}, status_code=401)
         try:
-            plan = await keeper.apply()
+            plan = await keeper.apply_now()
         except ApplyError as error:
             faults = [str(fault) for fault in keeper.faults]
             body = {"error": str(error), "hint": error.hint, "faults": faults}

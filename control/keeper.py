@@ -125,6 +125,14 @@ class Keeper:
             self._note_success(plan)
             return plan
 
+    async def apply_now(self) -> Plan:
+        """The same on demand; after a failure the loop tries again soon, not at its next round."""
+        try:
+            return await self.apply()
+        except ApplyError:
+            self._wake.set()
+            raise
+
     def status(self) -> dict[str, object]:
         """How things stand, for /ready."""
         stale = self._applied_at is None or self._clock() - self._applied_at > STALE_S

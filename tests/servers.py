@@ -65,7 +65,7 @@ class Servers:
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo"]},
             },
-            "logging": {"level": "debug"},
+            "logging": {"level": "info"},
         }
         if self.webhook:
             config["webhook"] = {"api_key": KEY, "urls": [self.webhook]}
@@ -86,7 +86,7 @@ class Servers:
             "nat_1_to_1_ip": "127.0.0.1",
             "local_net": "127.0.0.0/8",
             "health_port": self.ports["sip_health"],
-            "logging": {"level": "debug"},
+            "logging": {"level": "info"},
         }
         self._start("livekit-sip", ["--config-body", json.dumps(config)])
         health = f"http://127.0.0.1:{self.ports['sip_health']}"

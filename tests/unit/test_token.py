@@ -3,9 +3,13 @@
 import base64
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from livekit import api
@@ -14,9 +18,10 @@ from livekit.protocol.egress import RoomCompositeEgressRequest
 from livekit.protocol.room import RoomConfiguration, RoomEgress
 from tests.servers import KEY, SECRET, Servers, binary, servers
 
-from voicestack import token
+from voicestack import credentials, settings, token
 from voicestack.errors import TokenError
 
+ROOT = Path(__file__).parents[2]
 JOIN = token.Join(room="kitchen", identity="ada", ttl_s=900)
 # failures-and-security: no client may hold one of these.
 POWERS = {
@@ -198,6 +203,33 @@ def test_grants_are_true_or_false(text: str) -> None:
     """Strings are truthy; only two words count."""
     with pytest.raises(TokenError):
         token.assignment(text)
+
+
+def test_the_command_prints_only_the_token(tmp_path: Path) -> None:
+    """stdout is data; what must not be made is said on stderr, with exit 2."""
+    stack = settings.load(tmp_path, environ={})
+    held = credentials.ensure(stack)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "scripts/mint_token.py"), *arguments]
+        environ = {"PATH": os.environ["PATH"]}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+
+    plain = run("--room", "kitchen", "--identity", "ada")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    verifier = api.TokenVerifier(held.livekit_api_key, held.livekit_api_secret)
+    video = verifier.verify(plain.stdout.strip()).video
+    assert video is not None
+    assert (video.room, video.can_publish_sources) == ("kitchen", ["microphone"])
+    facts = json.loads(run("--room", "kitchen", "--identity", "ada", "--json").stdout)
+    assert facts.keys() == {"token", "room", "identity", "ttl_s", "url"}
+    refused = run("--room", "kitchen", "--identity", "ada", "--grant", "roomAdmin=true")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "hint:" in refused.stderr
+    assert run("--room", "kitchen").returncode == 2
+    assert "--identity ada" in run("--help").stdout
 
 
 @pytest.fixture(scope="module")
