@@ -151,3 +151,16 @@ def _read(archives: Path, package: str, member: str) -> NDArray[np.int16]:
         return np.frombuffer(data, np.int16)
     with wave.open(io.BytesIO(data)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+def over_the_phone(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """What the agent gets of it: 8 kHz, G.711 u-law, up to the 24 kHz of the room, down to 16."""
+    import soxr
+
+    from voicestack.phone.wire import g711
+
+    narrow = soxr.resample(samples, RATE_HZ, g711.RATE_HZ)
+    line = g711.PCMU.decode(g711.PCMU.encode(narrow))
+    room = soxr.resample(line, g711.RATE_HZ, 24_000)
+    back: NDArray[np.int16] = soxr.resample(room, 24_000, RATE_HZ)
+    return back

@@ -9,6 +9,8 @@ import zlib
 # A phrase of n tokens said so often in a row is not speech. One word may be said three times
 # ("no, no, no"), and digits are single tokens.
 LOOP_REPEATS = {1: 6, 2: 4, 3: 3, 4: 3, 5: 3, 6: 3, 7: 3, 8: 3, 12: 2, 16: 2}
+# A phrase of at least this many tokens said twice in a row is said rarely, and written often.
+STUTTER_TOKENS = 4
 # openai-whisper, transcribe.py, `compression_ratio_threshold`: text that packs better repeats.
 MAX_COMPRESSION = 2.4
 # Fast speech has about five tokens a second; above this the decoder makes things up.
@@ -24,6 +26,12 @@ def max_tokens(audio_s: float) -> int:
 def loops(tokens: tuple[int, ...]) -> bool:
     """Tell whether a phrase is repeated over and over, anywhere in the text."""
     return any(_repeats(tokens, size, times) for size, times in LOOP_REPEATS.items())
+
+
+def stutters(tokens: tuple[int, ...]) -> bool:
+    """Tell whether a phrase is repeated once, as far as the text goes: worth a second look."""
+    sizes = range(STUTTER_TOKENS, len(tokens) // 2 + 2)
+    return any(tokens[-STUTTER_TOKENS:] == tokens[-STUTTER_TOKENS - n : -n] for n in sizes)
 
 
 def _repeats(tokens: tuple[int, ...], size: int, times: int) -> bool:

@@ -23,6 +23,8 @@ DOUBT_LOGPROB = -0.6
 # openai-whisper, transcribe.py, `no_speech_threshold` and `logprob_threshold`.
 NO_SPEECH_PROB = 0.6
 NO_SPEECH_LOGPROB = -1.0
+# Digital silence scores 0.90 and -0.6 ("you"); recorded speech stays below 0.5.
+SURE_NO_SPEECH_PROB, DOUBTED_LOGPROB = 0.85, -0.5
 # Nothing said with less than this is worth passing on, whatever the no-speech token says:
 # noise and hum score below -1.9, mumbled speech above -1.2.
 NOISE_LOGPROB = -1.5
@@ -131,7 +133,9 @@ def contexts(request: Request) -> list[float]:
 
 def doubtful(decoded: Decoded) -> bool:
     """Tell whether a result shows signs of a lost decoder."""
-    return runaway(decoded) or decoded.avg_logprob < DOUBT_LOGPROB
+    return (
+        runaway(decoded) or quality.stutters(decoded.tokens) or decoded.avg_logprob < DOUBT_LOGPROB
+    )
 
 
 def runaway(decoded: Decoded) -> bool:
@@ -150,8 +154,10 @@ def _better(new: Decoded, old: Decoded) -> bool:
 
 def _judged(decoded: Decoded, context_s: float, *, looks: int, took_s: float) -> Transcript:
     silent = (
-        decoded.no_speech_prob > NO_SPEECH_PROB and decoded.avg_logprob < NO_SPEECH_LOGPROB
-    ) or decoded.avg_logprob < NOISE_LOGPROB
+        (decoded.no_speech_prob > NO_SPEECH_PROB and decoded.avg_logprob < NO_SPEECH_LOGPROB)
+        or (decoded.no_speech_prob > SURE_NO_SPEECH_PROB and decoded.avg_logprob < DOUBTED_LOGPROB)
+        or decoded.avg_logprob < NOISE_LOGPROB
+    )
     lost = runaway(decoded)
     # A loop that survived 30 s of context is noise, not speech.
     text = "" if silent or lost else decoded.text

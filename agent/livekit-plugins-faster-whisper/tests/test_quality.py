@@ -39,3 +39,20 @@ def test_repeated_text_packs_well() -> None:
     assert quality.compression("on this day " * 20) > quality.MAX_COMPRESSION
     assert quality.compression("And how much might be prudently in his power") < 2.0
     assert quality.compression("") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ((9, 1, 2, 3, 4, 9, 1, 2, 3, 4), True),  # all of it twice
+        ((9, 1, 2, 3, 4, 5, 9, 1, 2, 3), True),  # ... and cut off
+        ((1, 2, 3, 1, 2, 3), False),  # thank you very ... is short enough to be said twice
+        ((1, 2, 3, 4, 5, 6, 7, 8), False),
+        ((), False),
+    ],
+)
+def test_a_phrase_said_twice_is_worth_a_second_look(
+    tokens: tuple[int, ...], expected: bool
+) -> None:
+    """It is not dropped: people do that."""
+    assert quality.stutters(tokens) is expected

@@ -79,9 +79,10 @@ class SharedEngine:
             del os.environ[SOCKET_VARIABLE]
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        # Its own session: a signal to our group must not take the ears from calls that drain.
-        # Its stdin ends when we do, however we do.
-        return subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        # Its own group: a signal to ours must not take the ears from calls that drain. Not its own
+        # session: the kernel shares the CPU out by session (sched(7), autogroup), and whoever put
+        # the worker's first means its ears as well. Its stdin ends when we do, however we do.
+        return subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)
 
     def _watch(self) -> None:
         failures = 0

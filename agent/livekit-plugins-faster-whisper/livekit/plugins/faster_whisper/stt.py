@@ -1,5 +1,6 @@
 """Speech to text with Whisper, in this machine."""
 
+import asyncio
 import weakref
 
 import numpy as np
@@ -17,9 +18,10 @@ from livekit.agents.language import LanguageCode
 from livekit.agents.utils import is_given
 
 from faster_whisper_engine import weights
-from faster_whisper_engine.transcriber import Request
+from faster_whisper_engine.transcriber import Request, Transcript
 from faster_whisper_engine.whisper import RATE_HZ
 
+from . import offline
 from .engine import Engine, EngineError, local_engine
 from .options import Options
 from .remote import RemoteEngine
@@ -135,17 +137,20 @@ class STT(stt.STT[str]):
     ) -> stt.SpeechEvent:
         chosen = language if is_given(language) else self._options.language
         samples = _samples(buffer)
+        found: list[Transcript] = []
         try:
-            found = await self._engine.transcribe(
-                Request(samples, language=chosen, prompt=self._options.prompt())
-            )
+            # A recording may be long: cutting it up takes a millisecond a second.
+            for piece in await asyncio.to_thread(offline.pieces, samples, RATE_HZ):
+                request = Request(piece, language=chosen, prompt=self._options.prompt())
+                found.append(await self._engine.transcribe(request))
+                chosen = chosen or found[-1].language
         except EngineError as error:
             raise APIConnectionError(str(error)) from error
         data = stt.SpeechData(
-            language=LanguageCode(found.language),
-            text=found.text,
+            language=LanguageCode(found[0].language if found else chosen or ""),
+            text=" ".join(each.text for each in found if each.text),
             end_time=len(samples) / RATE_HZ,
-            confidence=found.confidence,
+            confidence=min((each.confidence for each in found), default=0.0),
         )
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
