@@ -80,11 +80,19 @@ def test_doubtful_text_is_looked_at_again_with_more_context(first: Decoded) -> N
 
 
 def test_the_likeliest_text_wins_when_all_are_doubtful() -> None:
-    """A third look may be worse than the first."""
+    """A second look may be worse than the first."""
     model = ScriptedModel(
-        decoded("first", logprob=-0.7), decoded("second", logprob=-0.9), decoded("third", -1.0)
+        decoded("first", logprob=-0.9), decoded("second", logprob=-1.0), decoded("third", -0.1)
     )
     assert run(model, ask(2.0)) == "first"
+    assert len(model.contexts) == 2
+
+
+def test_only_lost_text_is_worth_the_whole_context() -> None:
+    """30 s of context cost half a second; loops that survive 15 s need them."""
+    model = ScriptedModel(decoded(capped=True), decoded(capped=True), decoded("what was said"))
+    assert run(model, ask(2.0)) == "what was said"
+    assert model.contexts == [8.0, 15.0, 30.0]
 
 
 def test_interim_text_gets_one_look() -> None:
@@ -105,7 +113,7 @@ def test_interim_text_gets_one_look() -> None:
 )
 def test_noise_says_nothing(each: Decoded) -> None:
     """Text that nobody said is dropped, whatever the words."""
-    assert run(ScriptedModel(each, each, each, each), ask(1.0)) == ""
+    assert run(ScriptedModel(each, each, each), ask(1.0)) == ""
 
 
 def test_a_quiet_thank_you_is_kept() -> None:
