@@ -28,6 +28,10 @@ _MAX_DATAGRAM_BYTES = 65535
 # More in one go would starve the sender's 20 ms clock.
 _BATCH = 64
 _RECEIVE_BUFFER_BYTES = 1 << 20
+_SAME_MOMENT_S = 0.0001
+_CLOCK_TRIES = 10
+# A datagram does not wait longer in the kernel than this unless the process was stopped.
+_OLDEST_S = 5.0
 
 
 class UdpSocket:
@@ -73,14 +77,13 @@ class UdpSocket:
                 log.warning("datagram not sent", extra={"to": to[0], "error": str(error)})
 
     def _unreachable(self) -> None:
-        """Empty the error queue: what stays there would wake us forever."""
-        while self._socket.fileno() >= 0:
+        """Empty the error queue."""
+        while self._on_unreachable is not None and self._socket.fileno() >= 0:
             try:
                 _, _, _, destination = self._socket.recvmsg(0, 512, _MSG_ERRQUEUE)
             except OSError:
                 return
-            if self._on_unreachable is not None:
-                self._on_unreachable(destination)
+            self._on_unreachable(destination)
 
     def close(self) -> None:
         """Stop listening and free the port."""
@@ -92,9 +95,9 @@ class UdpSocket:
         for _ in range(_BATCH):
             try:
                 data, ancillary, _, source = self._socket.recvmsg(_MAX_DATAGRAM_BYTES, 64)
-            except (BlockingIOError, InterruptedError):
-                return
             except OSError:
+                # Nothing more to read, or an error whose report a send may have taken already: the
+                # queue is looked at in any case, because what stays there wakes us forever.
                 self._unreachable()
                 return
             try:
@@ -107,12 +110,20 @@ class UdpSocket:
 
 def _received_at(ancillary: list[tuple[int, int, bytes]]) -> float:
     """The kernel's wall-clock stamp on the monotonic clock."""
-    now = time.monotonic()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            age = time.time() - (seconds + nanoseconds / 1e9)
-            # A step of the wall clock between stamp and now would give nonsense: then now is the
-            # best we have.
-            return now - age if 0 <= age < 5 else now
-    return now
+            now, wall = _clocks()
+            age = wall - (seconds + nanoseconds / 1e9)
+            # A step of the wall clock between stamp and now gives nonsense: then take now.
+            return now - age if 0 <= age < _OLDEST_S else now
+    return time.monotonic()
+
+
+def _clocks() -> tuple[float, float]:
+    """Monotonic and wall clock of one moment: read again if we lost the core in between."""
+    for _ in range(_CLOCK_TRIES):
+        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        if after - before < _SAME_MOMENT_S:
+            break
+    return (before + after) / 2, wall
