@@ -39,6 +39,12 @@ def build_stt(settings: AgentSettings) -> faster_whisper.STT:
     )
 
 
+def share_ears(settings: AgentSettings) -> None:
+    """Start the one speech engine that the jobs of this worker share."""
+    threads = settings.stt_threads or half_the_cores()
+    faster_whisper.use_shared_engine(model=settings.stt_model, cpu_threads=threads)
+
+
 def half_the_cores() -> int:
     """Return the threads of one decoding: the other half of the machine speaks and thinks."""
     return max(1, (os.cpu_count() or 1) // 2)
@@ -124,7 +130,9 @@ def turn_handling() -> TurnHandlingOptions:
         # tests for unfinished: those wait for max_delay, so that one is what callers feel.
         endpointing={"min_delay": 0.3, "max_delay": 0.8},
         # "adaptive" would ask the hosted gateway (inference/interruption.py).
-        interruption={"mode": "vad", "min_duration": 0.25, "false_interruption_timeout": 1.5},
+        # Callers expect silence within 0.4 s of their first sound, and 0.2 s of that is the way;
+        # a cough pauses the agent too, and it goes on by itself.
+        interruption={"mode": "vad", "min_duration": 0.12, "false_interruption_timeout": 1.2},
         # Think and speak on the early transcript; what was spoken for a wrong one is thrown away.
         preemptive_generation={"enabled": True, "preemptive_tts": True},
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 
 from livekit import rtc
@@ -15,6 +16,9 @@ log = logging.getLogger("voice_agent")
 
 settings = load()
 
+# livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
+LINE_FREE_TIMEOUT_S = 1.5
+
 
 def calls_share(server: AgentServer) -> float:
     """Return how full the worker is, 0 to 1, by calls: a busy CPU lets no phone ring."""
@@ -26,8 +30,9 @@ server = AgentServer(
     api_key=settings.livekit_api_key,
     api_secret=settings.livekit_api_secret,
     load_fnc=calls_share,
-    # Full means full: the last free line is still given away.
-    load_threshold=0.999,
+    # Never "full": that word is up to 2.5 s old when a call comes, and a call refused by it is lost
+    # for good (livekit-server has no second try). accept_while_free() decides on the spot.
+    load_threshold=math.inf,
     # A warm process for each line that may ring, none for lines that cannot.
     num_idle_processes=min(settings.max_calls, os.cpu_count() or 1),
     drain_timeout=settings.drain_s,
@@ -42,12 +47,16 @@ server = AgentServer(
 
 
 async def accept_while_free(request: JobRequest) -> None:
-    """Take the call if a line is free: the load is only reported every few seconds."""
-    if len(server.active_jobs) < settings.max_calls:
-        await request.accept(name=settings.agent_name)
-    else:
+    """Take the call if a line is free, or becomes free while its last call is being put away."""
+    try:
+        async with asyncio.timeout(LINE_FREE_TIMEOUT_S):
+            while len(server.active_jobs) >= settings.max_calls:  # noqa: ASYNC110 - a list, no event
+                await asyncio.sleep(0.05)
+    except TimeoutError:
         log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
         await request.reject()
+        return
+    await request.accept(name=settings.agent_name)
 
 
 @server.rtc_session(agent_name=settings.agent_name, on_request=accept_while_free)
@@ -62,6 +71,10 @@ async def answer_call(ctx: JobContext) -> None:
         turn_handling=pipeline.turn_handling(),
         conn_options=pipeline.connect_options(),
         transcription_timeout=rescue.TRANSCRIPTION_TIMEOUT_S,
+        # A phone cancels its own echo. The default is deaf to callers in its first three seconds.
+        aec_warmup_duration=None,
+        # A caller who has hung up says nothing more that is worth a line being busy.
+        session_close_transcript_timeout=0.1,
     )
     latency.log_turns(session)
     rescue.watch(session)

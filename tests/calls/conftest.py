@@ -28,4 +28,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def utterances() -> list[Utterance]:
     """Recorded human speech, one utterance each."""
-    return speech.utterances()
+    return speech.utterances(complete_only=True, min_s=1.2)
