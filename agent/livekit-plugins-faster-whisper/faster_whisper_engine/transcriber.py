@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import quality
-from .whisper import MAX_CONTEXT_S, RATE_HZ, Decoded, Samples, Whisper, confidence
+from .features import Samples
+from .whisper import MAX_CONTEXT_S, RATE_HZ, Decoded, Whisper, confidence
 
 # Below 8 s of context the decoder loses its way in one utterance of five; from there on the
 # encoder is cheaper than ten tokens of text.

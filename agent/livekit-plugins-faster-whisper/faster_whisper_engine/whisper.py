@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from .features import LogMel, Samples
 
 RATE_HZ = 16_000
 # Whisper was trained on windows of 30 s; position embeddings end there.
@@ -20,8 +19,6 @@ MAX_CONTEXT_S = 30.0
 # (openai-whisper, decoding.py, `_get_initial_tokens`).
 MAX_POSITIONS = 448
 MAX_PROMPT_TOKENS = 223
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,13 @@ class Whisper:
         # Imported here: the worker process imports this package and never decodes.
         import ctranslate2
         import tokenizers
-        from faster_whisper.feature_extractor import FeatureExtractor
 
         self._ct2 = ctranslate2
         self._model = ctranslate2.models.Whisper(
             str(folder), compute_type=compute_type, intra_threads=threads, inter_threads=workers
         )
         self._tokens = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+        self._features = LogMel(self._model.n_mels)
         self._end = self._id("<|endoftext|>")
         self.multilingual: bool = self._model.is_multilingual
 
@@ -63,11 +59,9 @@ class Whisper:
         Silence is added to the audio, not to the features: zeros in the features are a sound that
         the model never heard, and cost five points of word error rate.
         """
-        # Two frames (20 ms) make one position.
-        wanted = min(round(max(context_s, 0.1) * 50), 1500) * 320
-        audio = np.zeros(wanted, np.float32)
-        audio[: min(len(samples), wanted)] = samples[:wanted]
-        features = np.ascontiguousarray(self._features(audio, padding=0)[None], np.float32)
+        # Two frames of 10 ms make one position.
+        frames = min(round(max(context_s, 0.1) * 50), 1500) * 2
+        features = self._features(samples, frames)[None]
         return self._model.encode(self._ct2.StorageView.from_array(features))
 
     def decode(
