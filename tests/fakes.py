@@ -33,7 +33,6 @@ class FakeModels:
     llm: Mode = "ok"
     tts: Mode = "ok"
     port: int = 0
-    asked: list[str] = field(default_factory=list)  # last words of the caller, one per request
     replies: list[str] = field(default_factory=list)  # said instead of REPLY, in order
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -44,9 +43,7 @@ class FakeModels:
 
     async def chat(self, request: Request) -> Response:
         """POST /v1/chat/completions."""
-        body = await request.json()
-        if body.get("max_completion_tokens") != 1:  # the warm-up asks for one token
-            self.asked.append(str(body["messages"][-1].get("content", "")))
+        await request.json()
         if self.llm == "error":
             return JSONResponse({"error": {"message": "out of memory"}}, status_code=500)
         if self.llm == "garbage":

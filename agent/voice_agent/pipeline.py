@@ -83,8 +83,16 @@ def client(url: str, api_key: str) -> AsyncClient:
         verify=url.startswith("https://"),
         timeout=httpx2.Timeout(STAGE_TIMEOUT_S),
         limits=httpx2.Limits(max_keepalive_connections=4, keepalive_expiry=120),
+        event_hooks={"response": [refuse_pages]},
     )
     return AsyncClient(base_url=url, api_key=api_key, max_retries=0, http_client=http)
+
+
+async def refuse_pages(response: httpx2.Response) -> None:
+    """Take the web page of a broken proxy for an error: as audio it would be noise in an ear."""
+    kind = response.headers.get("content-type", "")
+    if response.is_success and kind.startswith("text/") and "event-stream" not in kind:
+        raise httpx2.RemoteProtocolError(f"the model server answered with {kind}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +121,8 @@ async def warm_up(model: openai.LLM, agent: Agent) -> None:
     context.add_message(role="user", content="Hello.")
     tools = llm.ToolContext(agent.tools).flatten()
     with contextlib.suppress(APIError):  # a server that is down is heard of at the first turn
-        stream = model.chat(
-            chat_ctx=context, tools=tools, extra_kwargs={"max_completion_tokens": 1}
-        )
-        async with stream:
-            async for _ in stream:
-                pass
+        async with model.chat(chat_ctx=context, tools=tools) as stream:
+            await anext(aiter(stream), None)  # leaving here ends the model's work
 
 
 def turn_handling() -> TurnHandlingOptions:

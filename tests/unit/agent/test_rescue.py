@@ -5,8 +5,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from livekit.agents import ChatMessage, ConversationItemAddedEvent
 
 from voice_agent import rescue
+
+
+class Reply:
+    """As much of a SpeechHandle."""
+
+    interrupted = False
+
+    def add_done_callback(self, callback: Any) -> None:
+        self.callback = callback
+
+    def finish(self, *, interrupted: bool = False) -> None:
+        self.interrupted = interrupted
+        self.callback(self)
 
 
 class Session:
@@ -14,8 +28,6 @@ class Session:
 
     def __init__(self) -> None:
         self.handlers: dict[str, Any] = {}
-        self.agent_state, self.user_state = "listening", "listening"
-        self.current_speech: object | None = None
         self.said: list[str] = []
         self.interrupted = 0
         self.spoke = asyncio.Event()
@@ -33,8 +45,21 @@ class Session:
         self.said.append(text)
         self.spoke.set()
 
+    def user(self, state: str) -> None:
+        self.handlers["user_state_changed"](SimpleNamespace(new_state=state))
+
+    def asks(self) -> None:
+        """The caller's turn is complete."""
+        item = ChatMessage(role="user", content=["When are you open?"])
+        self.handlers["conversation_item_added"](ConversationItemAddedEvent(item=item))
+
+    def replies(self) -> "Reply":
+        """A reply is being made."""
+        reply = Reply()
+        self.handlers["speech_created"](SimpleNamespace(speech_handle=reply))
+        return reply
+
     def agent(self, old: str, new: str) -> None:
-        self.agent_state = new
         self.handlers["agent_state_changed"](SimpleNamespace(old_state=old, new_state=new))
 
 
@@ -52,6 +77,7 @@ def error(kind: str, *, recoverable: bool = False) -> Any:
 
 async def test_an_error_is_heard_once(session: Session) -> None:
     """Two stages that report the same failure make one apology."""
+    session.asks()
     session.handlers["error"](error("llm"))
     session.handlers["error"](error("tts"))
     assert len(session.said) == 1
@@ -64,36 +90,60 @@ async def test_a_retry_is_not_heard(session: Session) -> None:
     assert session.said == []
 
 
+@pytest.mark.parametrize(("stage", "apologies"), [("llm", 0), ("tts", 0), ("stt", 1)])
+async def test_an_early_answer_may_fail(session: Session, stage: str, apologies: int) -> None:
+    """The caller has not finished: the answer is made anew when he has; deaf ears are not."""
+    session.user("speaking")
+    session.handlers["error"](error(stage))
+    assert len(session.said) == apologies
+
+
+async def test_a_greeting_that_fails_is_heard(session: Session) -> None:
+    """Nobody has spoken yet; silence would be all that the caller hears."""
+    session.handlers["error"](error("tts"))
+    assert len(session.said) == 1
+
+
 async def test_silence_is_heard(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stage that hangs without an error ends in an apology too."""
-    monkeypatch.setattr(rescue, "THINKING_LIMIT_S", 0.01)
-    session.agent("listening", "thinking")
+    monkeypatch.setattr(rescue, "SILENCE_LIMIT_S", 0.01)
+    session.asks()
     async with asyncio.timeout(2):
         await session.spoke.wait()
     assert len(session.said) == 1
 
 
 async def test_an_empty_reply_is_heard(session: Session) -> None:
-    """The model answered nothing: the agent goes back to listening without a word."""
-    session.agent("listening", "thinking")
-    session.agent("thinking", "listening")
+    """The model answered nothing: the reply is done and not a word was spoken."""
+    reply = session.replies()
+    session.asks()
+    reply.finish()
     assert len(session.said) == 1
 
 
 async def test_an_answer_is_left_alone(session: Session) -> None:
-    """Thinking, speaking, listening: all is well."""
-    session.agent("listening", "thinking")
+    """Asked, spoken, done: all is well."""
+    reply = session.replies()
+    session.asks()
     session.agent("thinking", "speaking")
-    session.agent("speaking", "listening")
+    reply.finish()
+    assert session.said == []
+
+
+async def test_a_discarded_reply_is_no_failure(session: Session) -> None:
+    """An early answer to words that changed is thrown away; another one is on its way."""
+    reply = session.replies()
+    session.asks()
+    reply.finish(interrupted=True)
     assert session.said == []
 
 
 async def test_a_caller_who_goes_on_is_not_interrupted(session: Session) -> None:
-    """Thinking ends because the caller speaks again: no apology."""
-    session.agent("listening", "thinking")
-    session.user_state = "speaking"
-    session.handlers["user_state_changed"](SimpleNamespace(new_state="speaking"))
-    session.agent("thinking", "listening")
+    """He speaks again before the answer: nothing is owed for the half question."""
+    reply = session.replies()
+    session.asks()
+    session.user("speaking")
+    reply.finish()
     assert session.said == []
 
 
