@@ -206,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="eight utterances, one minute of noise"
     )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--threads", type=int, default=1, help="of one decoding")
+    parser.add_argument("--threads", type=int, default=2, help="of one decoding")
     return parser
 
 

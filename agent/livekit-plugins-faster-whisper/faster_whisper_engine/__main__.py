@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="folder, or name in the hub's cache")
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--compute-type", default="int8")
-    parser.add_argument("--threads", type=int, default=1, help="of one decoding")
+    parser.add_argument("--threads", type=int, default=2, help="of one decoding")
     parser.add_argument("--workers", type=int, default=2, help="decodings at a time")
     parser.add_argument("--until-stdin-ends", action="store_true")
     return parser

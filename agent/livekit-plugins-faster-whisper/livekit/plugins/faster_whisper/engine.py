@@ -35,7 +35,7 @@ class LocalEngine:
     """A model in this process, loaded once, in a thread, at first use."""
 
     def __init__(
-        self, model: str, *, compute_type: str = "int8", threads: int = 1, workers: int = 2
+        self, model: str, *, compute_type: str = "int8", threads: int = 2, workers: int = 2
     ) -> None:
         self._name, self._compute_type = model, compute_type
         self._threads, self._workers = threads, workers
@@ -91,7 +91,7 @@ _local_lock = threading.Lock()
 
 
 def local_engine(
-    model: str, *, compute_type: str = "int8", threads: int = 1, workers: int = 2
+    model: str, *, compute_type: str = "int8", threads: int = 2, workers: int = 2
 ) -> LocalEngine:
     """The one engine of this process for these parameters."""
     key = model, compute_type, threads, workers

@@ -1,6 +1,6 @@
 """One caller's speech, live: guesses while he speaks, the words as soon as he stops.
 
-At 64 ms of silence the utterance so far is decoded, in the silence that ends a turn anyway. If he
+At 32 ms of silence the utterance so far is decoded, in the silence that ends a turn anyway. If he
 stays silent the guess goes out as PREFLIGHT (the reply may be prepared), and the very same string
 as FINAL when the utterance ends. If he goes on, the guess was one more interim result.
 """

@@ -38,7 +38,7 @@ class STT(stt.STT[str]):
         model: str = weights.DEFAULT_MODEL,
         language: str | None = "en",
         compute_type: str = "int8",
-        cpu_threads: int = 1,
+        cpu_threads: int = 2,
         hotwords: list[str] | None = None,
         interim_results: bool = True,
         end_silence_s: float = 0.25,
