@@ -5,7 +5,7 @@ import warnings
 
 from livekit.agents import cli
 
-from voice_agent import pipeline, ready, sounds
+from voice_agent import occupancy, pipeline, ready, sounds
 from voice_agent.agents import receptionist
 from voice_agent.worker import server, settings
 
@@ -14,6 +14,7 @@ def main() -> None:
     """Run the worker; `lk agent start agent/voice_agent/worker.py` ends in the same AgentServer."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     ready.mark_when_registered(server, settings.state_dir)
+    occupancy.clear(settings.state_dir)
     pipeline.share_ears(settings)
     # The first caller may ring before the voice is up: never wait for it here.
     threading.Thread(

@@ -8,7 +8,7 @@ import os
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
-from voice_agent import latency, pipeline, rescue, sounds
+from voice_agent import latency, occupancy, pipeline, rescue, sounds
 from voice_agent.agents import receptionist
 from voice_agent.settings import load
 
@@ -18,11 +18,18 @@ settings = load()
 
 # livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
 LINE_FREE_TIMEOUT_S = 1.5
+# livekit-server offers no job to a worker at 0.7 (pkg/service/agentservice.go, JobRequestAffinity).
+FULL_LOAD = 0.6
 
 
 def calls_share(server: AgentServer) -> float:
-    """Return how full the worker is, 0 to 1, by calls: a busy CPU lets no phone ring."""
-    return len(server.active_jobs) / settings.max_calls
+    """Return how full the worker is, by calls: a busy CPU lets no phone ring."""
+    return FULL_LOAD * min(1.0, lines_in_use() / settings.max_calls)
+
+
+def lines_in_use() -> int:
+    """Count the calls that somebody is on."""
+    return occupancy.in_use(settings.state_dir, [job.job.id for job in server.active_jobs])
 
 
 server = AgentServer(
@@ -50,12 +57,13 @@ async def accept_while_free(request: JobRequest) -> None:
     """Take the call if a line is free, or becomes free while its last call is being put away."""
     try:
         async with asyncio.timeout(LINE_FREE_TIMEOUT_S):
-            while len(server.active_jobs) >= settings.max_calls:  # noqa: ASYNC110 - a list, no event
+            while lines_in_use() >= settings.max_calls:  # noqa: ASYNC110 - files, no event
                 await asyncio.sleep(0.05)
     except TimeoutError:
         log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
         await request.reject()
         return
+    occupancy.take(settings.state_dir, request.id)
     await request.accept(name=settings.agent_name)
 
 
@@ -88,11 +96,13 @@ async def answer_call(ctx: JobContext) -> None:
     )
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
+    occupied = asyncio.create_task(occupancy.keep(ctx, settings.state_dir, caller))
     await until_answered(ctx.room, caller)
     log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})
     sounds.greet(session, settings, receptionist.greeting(settings))
     limit_length(ctx, session)
     await reading
+    await occupied
 
 
 async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:

@@ -1,0 +1,78 @@
+"""How many lines are really in use: those on which a caller's audio arrives.
+
+livekit-sip closes its side of a call at once, but its "leave" can be lost on the way (seen with
+livekit-sip 1.8.0 and livekit-server 1.13.5, one call in some fifty): the server then keeps him
+for 20 s, and his job. Such a job must not make the next caller hear busy. The jobs are
+processes of their own, so each tells by touching a file.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from livekit import rtc
+from livekit.agents import JobContext
+
+log = logging.getLogger("voice_agent.occupancy")
+
+# Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
+QUIET_S = 4.0
+CHECK_S = 1.0
+
+
+def folder(state_dir: Path) -> Path:
+    """Where the marks lie, one for each job."""
+    return state_dir / "run" / "lines"
+
+
+def clear(state_dir: Path) -> None:
+    """Forget the marks of an earlier worker."""
+    folder(state_dir).mkdir(parents=True, exist_ok=True)
+    for mark in folder(state_dir).iterdir():
+        mark.unlink(missing_ok=True)
+
+
+def take(state_dir: Path, job_id: str) -> None:
+    """Mark a line as in use now."""
+    (folder(state_dir) / job_id).touch()
+
+
+def in_use(state_dir: Path, job_ids: Iterable[str]) -> int:
+    """Count the jobs whose caller was heard lately, or that have just begun."""
+    now_s = time.time()
+    count = 0
+    for job_id in job_ids:
+        with contextlib.suppress(FileNotFoundError):
+            age_s = now_s - (folder(state_dir) / job_id).stat().st_mtime
+            count += age_s < QUIET_S
+    return count
+
+
+async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:
+    """Mark the line while packets of the caller arrive; end when the job does."""
+    received = -1
+    quiet_since_s: float | None = None
+    while ctx.room.isconnected():
+        packets = await packets_received(caller)
+        if packets != received:
+            received, quiet_since_s = packets, None
+            take(state_dir, ctx.job.id)
+        elif quiet_since_s is None:
+            quiet_since_s = time.monotonic()
+        elif time.monotonic() - quiet_since_s > QUIET_S:
+            log.info("no audio arrives from the caller", extra={"packets": received})
+            quiet_since_s = float("inf")  # said once
+        await asyncio.sleep(CHECK_S)
+
+
+async def packets_received(caller: rtc.RemoteParticipant) -> int:
+    """Count the caller's packets so far; 0 before there is a track."""
+    for publication in caller.track_publications.values():
+        if publication.track is not None and publication.kind == rtc.TrackKind.KIND_AUDIO:
+            for stats in await publication.track.get_stats():
+                if stats.WhichOneof("stats") == "inbound_rtp":
+                    return int(stats.inbound_rtp.received.packets_received)
+    return 0

@@ -1,0 +1,38 @@
+"""A line is in use while its caller is heard."""
+
+import os
+import time
+from pathlib import Path
+
+from voice_agent import occupancy
+
+
+def test_a_fresh_mark_is_a_call(tmp_path: Path) -> None:
+    """Just taken: somebody is on it."""
+    occupancy.clear(tmp_path)
+    occupancy.take(tmp_path, "AJ_1")
+    assert occupancy.in_use(tmp_path, ["AJ_1"]) == 1
+
+
+def test_a_quiet_line_is_free(tmp_path: Path) -> None:
+    """Nothing heard for a while: a ghost, or a call on hold."""
+    occupancy.clear(tmp_path)
+    occupancy.take(tmp_path, "AJ_1")
+    long_ago_s = time.time() - 2 * occupancy.QUIET_S
+    os.utime(occupancy.folder(tmp_path) / "AJ_1", (long_ago_s, long_ago_s))
+    assert occupancy.in_use(tmp_path, ["AJ_1"]) == 0
+
+
+def test_only_jobs_that_run_are_counted(tmp_path: Path) -> None:
+    """A mark of a job that has ended is nobody's line, nor is a job without a mark."""
+    occupancy.clear(tmp_path)
+    occupancy.take(tmp_path, "AJ_ended")
+    assert occupancy.in_use(tmp_path, ["AJ_unmarked"]) == 0
+
+
+def test_a_new_worker_starts_empty(tmp_path: Path) -> None:
+    """Marks of an earlier worker are forgotten."""
+    occupancy.clear(tmp_path)
+    occupancy.take(tmp_path, "AJ_1")
+    occupancy.clear(tmp_path)
+    assert occupancy.in_use(tmp_path, ["AJ_1"]) == 0
