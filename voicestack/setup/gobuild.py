@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicestack.setup import gotool
@@ -15,6 +15,7 @@ from voicestack.setup.child import running
 from voicestack.setup.errors import SetupError, ToolMissingError
 from voicestack.setup.files import link_atomic
 from voicestack.setup.gotool import Go
+from voicestack.setup.patches import ALLOW_LIST_MEANS_PACKETS, MAIN_MODULE, Patch, patched
 from voicestack.setup.progress import Reporter, Work
 
 DEVELOPMENT_PACKAGES = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev"
@@ -33,6 +34,8 @@ class Server:
     libraries: tuple[str, ...] = ()
     # Variables that upstream's release build sets; {version} is filled in.
     ldflags: str = ""
+    # Not in repr: a server without patches keeps its name in caches.
+    patches: tuple[Patch, ...] = field(default=(), repr=False)
 
 
 SERVERS = (
@@ -42,6 +45,8 @@ SERVERS = (
         module="github.com/livekit/livekit-server",
         package="github.com/livekit/livekit-server/cmd/server",
         version_args=("--version",),
+        # livekit-sip asks livekit-server and links nothing of it (pkg/service/ioservice_sip.go).
+        patches=(ALLOW_LIST_MEANS_PACKETS,),
     ),
     Server(
         "livekit-sip",
@@ -86,11 +91,15 @@ class BuildStep:
         return self.server.name
 
     @property
+    def _folder(self) -> Path:
+        return self.tools / self.server.folder
+
+    @property
     def version(self) -> str:
         """Read the pinned version out of go.mod."""
         pinned = re.search(
             rf"^(?:require )?\s*{re.escape(self.server.module)} v(\S+)",
-            (self.tools / self.server.folder / "go.mod").read_text(),
+            (self._folder / "go.mod").read_text(),
             re.MULTILINE,
         )
         assert pinned, f"tools/{self.server.folder}/go.mod does not pin {self.server.module}"
@@ -100,8 +109,9 @@ class BuildStep:
     def binary(self) -> Path:
         """Name the program by version and by what went into it: another go.sum is another file."""
         digest = hashlib.sha256(repr(self.server).encode())
-        for file in ("go.mod", "go.sum", "main.go"):
-            path = self.tools / self.server.folder / file
+        digest.update("".join(map(repr, self.server.patches)).encode())
+        for file in MAIN_MODULE:
+            path = self._folder / file
             digest.update(path.read_bytes() if path.exists() else b"")
         key = digest.hexdigest()[:8]
         return self.cache / "bin" / f"{self.server.name}-{self.version}-{key}"
@@ -131,18 +141,26 @@ class BuildStep:
         self._check_compiler()
         part.parent.mkdir(parents=True, exist_ok=True)
         with reporter.work(f"modules of {self.name}", unit="modules") as work:
-            packages = len(self._go(go, ("list", "-deps", self.server.package), work))
-        with reporter.work(f"compiling {self.name}", total=packages, unit="packages") as work:
+            listed = self._go(go, ("list", "-deps", self.server.package), work, self._folder)
+            sources = {}
+            for patch in self.server.patches:
+                ask = ("list", "-f", "{{.Module.Dir}}", patch.package)
+                sources[patch.module] = Path(self._go(go, ask, work, self._folder)[-1])
+        build = self.cache / "build" / self.name
+        with (
+            patched(self._folder, self.server.patches, sources, build) as folder,
+            reporter.work(f"compiling {self.name}", total=len(listed), unit="packages") as work,
+        ):
             flags = ("-v", "-trimpath", "-buildvcs=false")
             ldflags = self.server.ldflags.format(version=self.version)
             command = ("build", *flags, f"-ldflags={ldflags}", "-o", str(part), self.server.package)
-            self._go(go, command, work)
+            self._go(go, command, work, folder)
 
-    def _go(self, go: Go, args: tuple[str, ...], work: Work) -> list[str]:
+    def _go(self, go: Go, args: tuple[str, ...], work: Work, folder: Path) -> list[str]:
         """Run Go and count its lines: one a module fetched, one a package compiled."""
         tail: deque[str] = deque(maxlen=20)
         listed: list[str] = []
-        env, folder = go.environment(self.cache, self.environ), self.tools / self.server.folder
+        env = go.environment(self.cache, self.environ)
         with running([go.command, *args], env=env, cwd=folder) as child:
             for line in child.lines():
                 tail.append(line)

@@ -134,11 +134,6 @@ async def test_strangers_make_no_room(sip: Servers, client: api.LiveKitAPI) -> N
         assert await rooms_after_a_good_call(sip, client) == []
 
 
-@pytest.mark.xfail(
-    reason="livekit-server 1.13.5 compares the masks with the host that the caller claims as well: "
-    "docs/lines.md, `What the allow-list is worth`",
-    strict=True,
-)
 @pytest.mark.parametrize("network", ["203.0.113.0/24", "203.0.113.7/32"])
 async def test_strangers_cannot_claim_an_address(
     sip: Servers, client: api.LiveKitAPI, network: str

@@ -1,6 +1,7 @@
 """Servers are built once for a version, and get their name only when they run."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.unit.setup.fakes import program
 from voicestack.setup.errors import SetupError, ToolMissingError
 from voicestack.setup.gobuild import SERVERS, BuildStep, Server, TidyStep
 from voicestack.setup.gotool import Go
+from voicestack.setup.patches import Patch
 from voicestack.setup.progress import Plain
 
 ROOT = Path(__file__).parents[3]
@@ -20,6 +22,14 @@ echo "$@" >> "$0.calls"
 printf 'a\\nb\\n' >&2
 while [ "$1" != -o ]; do shift; done
 printf '#!/bin/sh\\necho tiny 1.2.3\\n' > "$2"; chmod +x "$2"
+"""
+
+
+PATCH = Patch("example.org/lib", "match/match.go", "if claimed || seen {", "if seen {")
+# Knows where the module is; "compiles" what it finds in the folder that it is started in.
+GO_WITH_MODULE = """
+case "$*" in *Module.Dir*) echo "$MODULE"; exit;; esac
+[ "$1" = build ] && cat example.org/lib/match/match.go go.mod > "$0.saw"
 """
 
 
@@ -80,6 +90,74 @@ def test_changed_sums_are_another_program(step: BuildStep, bin_dir: Path, talk: 
     step.run(talk)
     assert len(calls(bin_dir)) == built
     assert (step.cache / "bin" / "tiny").resolve() == first.resolve()
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    """A module as the module cache has it: not to be written."""
+    path = tmp_path / "mod" / "match" / "match.go"
+    path.parent.mkdir(parents=True)
+    path.write_text("if claimed || seen {\n\treturn true\n}\n")
+    (tmp_path / "mod" / "go.mod").write_text("module example.org/lib\n")
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    return tmp_path / "mod"
+
+
+@pytest.fixture
+def patched_step(step: BuildStep, bin_dir: Path, module: Path) -> BuildStep:
+    program(bin_dir / "go", GO_WITH_MODULE + GO)
+    environ = {**step.environ, "MODULE": str(module)}
+    return replace(step, server=replace(SERVER, patches=(PATCH,)), environ=environ)
+
+
+def test_patched_module_is_what_is_compiled(
+    patched_step: BuildStep, bin_dir: Path, module: Path, talk: Plain, said: list[str]
+) -> None:
+    """Go sees the corrected copy under a path without this machine's folders; none is left."""
+    patched_step.run(talk)
+    saw = (bin_dir / "go.saw").read_text()
+    assert saw.startswith("if seen {\n\treturn true\n}\n")
+    assert "\nreplace example.org/lib => ./example.org/lib\n" in saw
+    assert "claimed" in (module / PATCH.file).read_text()
+    assert "replace" not in (patched_step.tools / "go.mod").read_text()
+    assert "  compiling tiny (3 packages)" in said
+    assert list((patched_step.cache / "build").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_patch_that_does_not_fit_builds_nothing(
+    patched_step: BuildStep, bin_dir: Path, module: Path, talk: Plain, count: int
+) -> None:
+    """Another version of the module is noticed, not built without the correction."""
+    (module / PATCH.file).chmod(0o644)
+    (module / PATCH.file).write_text(f"{PATCH.line}\n" * count)
+    with pytest.raises(SetupError, match=rf"match\.go holds .* {count} times, not once") as caught:
+        patched_step.run(talk)
+    assert "sip-allow-list.md" in caught.value.hint
+    assert not any(call.startswith("build") for call in calls(bin_dir))
+    assert not patched_step.binary.exists()
+    assert patched_step.missing()
+
+
+def test_copy_of_a_killed_run_is_made_anew(patched_step: BuildStep, talk: Plain) -> None:
+    """A copy that is half there, or patched already, is not taken up."""
+    stale = patched_step.cache / "build" / "tiny" / PATCH.module / PATCH.file
+    stale.parent.mkdir(parents=True)
+    stale.write_text("half")
+    patched_step.run(talk)
+    assert patched_step.missing() is None
+
+
+def test_patch_is_part_of_the_name(step: BuildStep) -> None:
+    """Caches without the patch, or with another, are built again; other servers are not."""
+    wider = replace(PATCH, replacement="if seen || known {")
+    names = {
+        replace(step, server=replace(SERVER, patches=patches)).binary.name
+        for patches in ((), (PATCH,), (wider,))
+    }
+    assert len(names) == 3
+    assert step.binary.name in names
 
 
 def test_failed_build_shows_what_go_said(step: BuildStep, bin_dir: Path, talk: Plain) -> None:

@@ -1,0 +1,89 @@
+"""Corrections to modules whose released versions lack them, made to a copy before a build."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from voicestack.setup.errors import SetupError
+
+# What `go build` reads beside the packages: the main module.
+MAIN_MODULE = ("go.mod", "go.sum", "main.go")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One line of one file; it must be there exactly once, so that another version is noticed."""
+
+    module: str
+    file: str
+    line: str
+    replacement: str
+
+    @property
+    def package(self) -> str:
+        """Name the package that the file is in."""
+        return str(PurePosixPath(self.module, self.file).parent)
+
+    def apply(self, source: Path) -> None:
+        """Correct the file below a module's folder."""
+        path = source / self.file
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if (count := text.count(self.line)) != 1:
+            raise SetupError(
+                f"{self.module}/{self.file} holds `{self.line}` {count} times, not once:"
+                " this version is not the one that the patch was made for, and nothing was built",
+                hint="docs/decisions/sip-allow-list.md says how to see whether a version needs it;"
+                " change or remove it in voicestack/setup/patches.py",
+            )
+        path.write_text(text.replace(self.line, self.replacement), encoding="utf-8")
+
+
+# protocol v1.50.5-0.20260728075222-28e604c046c6, sip/sip.go, matchAddrMasks: `host` is what the
+# caller writes into From, so whoever writes the text of an allowed network there passes as one of
+# it. protocol v1.53.2 has it right (#1889). More: docs/decisions/sip-allow-list.md.
+ALLOW_LIST_MEANS_PACKETS = Patch(
+    module="github.com/livekit/protocol",
+    file="sip/sip.go",
+    line="if mask == host || matchAddrMask(ip, mask) {",
+    replacement="if matchAddrMask(ip, mask) {",
+)
+
+
+@contextmanager
+def patched(
+    folder: Path, patches: Sequence[Patch], sources: Mapping[str, Path], build: Path
+) -> Iterator[Path]:
+    """Give the folder to build in: the main module's own, or a copy that uses patched modules.
+
+    A copy, since the module cache is write-protected and `go build -overlay` refuses its files.
+    The copies lie below `build`, so that the path that Go records in the program (`=> ./...`,
+    which -trimpath keeps) is the same on every machine.
+    """
+    if not patches:
+        yield folder
+        return
+    shutil.rmtree(build, ignore_errors=True)  # of a run that was killed
+    try:
+        copy_files(folder, build, MAIN_MODULE)
+        for patch in patches:
+            copy = build / patch.module
+            if not copy.exists():
+                source = sources[patch.module]
+                files = [path for path in source.rglob("*") if path.is_file()]
+                copy_files(source, copy, [str(path.relative_to(source)) for path in files])
+                with (build / "go.mod").open("a") as main:
+                    main.write(f"\nreplace {patch.module} => ./{patch.module}\n")
+            patch.apply(copy)
+        yield build
+    finally:
+        shutil.rmtree(build, ignore_errors=True)
+
+
+def copy_files(source: Path, target: Path, names: Sequence[str]) -> None:
+    """Copy what is there, without the write protection of the module cache."""
+    for name in names:
+        if (source / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
