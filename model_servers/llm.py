@@ -48,7 +48,9 @@ def start(settings: LlmSettings) -> object:
     params.n_parallel = settings.slots
     params.n_ctx = CONTEXT_TOKENS_PER_SLOT * settings.slots
     params.cpuparams.n_threads = settings.threads
-    params.cpuparams_batch.n_threads = settings.threads
+    # Reading the caller's words is what he waits for, and gains from every core: first token after
+    # 130 ms instead of 240 (SmolLM2, 30 new words, two cores).
+    params.cpuparams_batch.n_threads = os.cpu_count() or 1
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.use_jinja = True
     # The web page and the slot listing show prompts of live calls.

@@ -1,4 +1,10 @@
-"""Show, compare or apply the phone lines of sip/lines.yaml."""
+"""Show, compare or apply the phone lines of sip/lines.yaml.
+
+Examples:
+    .venv/bin/python scripts/lines.py show
+    .venv/bin/python scripts/lines.py diff --json
+    .venv/bin/python scripts/lines.py apply
+"""
 
 import asyncio
 import json

@@ -91,7 +91,11 @@ async def answer_call(ctx: JobContext) -> None:
         agent=agent,
         room=ctx.room,
         # A caller who hangs up ends the room, the job, and with it the line's occupation.
-        room_options=room_io.RoomOptions(delete_room_on_close=True),
+        room_options=room_io.RoomOptions(
+            # Half a frame of 50 ms, the default, is lost on every turn.
+            audio_input=room_io.AudioInputOptions(frame_size_ms=20),
+            delete_room_on_close=True,
+        ),
         record=False,
     )
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
