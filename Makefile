@@ -36,7 +36,7 @@ check:  ## format, lint, types, who may import whom
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy voicestack control model_servers agent/voice_agent scripts
-	@cd agent/livekit-plugins-faster-whisper && ../../.venv/bin/mypy -p livekit.plugins.faster_whisper
+	@cd agent/livekit-plugins-faster-whisper && ../../.venv/bin/mypy -p livekit.plugins.faster_whisper -p faster_whisper_engine
 	@.venv/bin/lint-imports
 
 format:  ## format and mend what can be mended

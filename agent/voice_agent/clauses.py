@@ -12,7 +12,7 @@ from livekit.agents.tokenize.tokenizer import SentenceStream
 
 # A first piece of fewer words sounds chopped off; one of more words keeps the caller waiting.
 FIRST_MIN_WORDS = 2
-FIRST_MAX_WORDS = 7
+FIRST_MAX_WORDS = 4
 # Later pieces have time: the first is being spoken. Piper's melody is made per piece.
 LATER_MIN_CHARS = 20
 LATER_COMMA_CHARS = 80

@@ -33,7 +33,7 @@ def build_stt(settings: AgentSettings) -> faster_whisper.STT:
     return faster_whisper.STT(
         model=settings.stt_model,
         language=None if settings.stt_language == "auto" else settings.stt_language,
-        cpu_threads=settings.stt_threads or half_the_cores(),
+        cpu_threads=ear_threads(settings),
         # Nobody reads along on a phone; a guess in the works would delay the one that counts.
         interim_results=False,
     )
@@ -41,13 +41,12 @@ def build_stt(settings: AgentSettings) -> faster_whisper.STT:
 
 def share_ears(settings: AgentSettings) -> None:
     """Start the one speech engine that the jobs of this worker share."""
-    threads = settings.stt_threads or half_the_cores()
-    faster_whisper.use_shared_engine(model=settings.stt_model, cpu_threads=threads)
+    faster_whisper.use_shared_engine(model=settings.stt_model, cpu_threads=ear_threads(settings))
 
 
-def half_the_cores() -> int:
-    """Return the threads of one decoding: the other half of the machine speaks and thinks."""
-    return max(1, (os.cpu_count() or 1) // 2)
+def ear_threads(settings: AgentSettings) -> int:
+    """Return the threads of one decoding: nothing else can begin before it is done."""
+    return settings.stt_threads or min(4, os.cpu_count() or 1)
 
 
 def build_llm(settings: AgentSettings) -> openai.LLM:
@@ -132,7 +131,7 @@ def turn_handling() -> TurnHandlingOptions:
         turn_detection=inference.TurnDetector(version="v1-mini"),
         # 0.3 s is the least that the detector needs. It takes half of the recorded sentences in our
         # tests for unfinished: those wait for max_delay, so that one is what callers feel.
-        endpointing={"min_delay": 0.3, "max_delay": 0.8},
+        endpointing={"min_delay": 0.3, "max_delay": 0.6},
         # "adaptive" would ask the hosted gateway (inference/interruption.py).
         # Callers expect silence within 0.4 s of their first sound, and 0.2 s of that is the way;
         # a cough pauses the agent too, and it goes on by itself.

@@ -10,7 +10,7 @@ from voice_agent.clauses import ClauseTokenizer, cut_first, cut_later
     [
         ("Of course, I can help", "Of course,"),
         ("Yes, of course, I can", "Yes, of course,"),  # one word alone sounds chopped off
-        ("We are open from nine to five on weekdays", "We are open from nine to five "),
+        ("We are open from nine to five on weekdays", "We are open from "),
         ("We are open.", None),  # the end of the text so far, not of the sentence
         ("It costs 3.5 euros", None),
         ("Ask Dr. Smith today. He", "Ask Dr. Smith today."),
@@ -18,7 +18,7 @@ from voice_agent.clauses import ClauseTokenizer, cut_first, cut_later
     ],
 )
 def test_first_piece_is_short(text: str, piece: str | None) -> None:
-    """The first piece ends at a clause, or after seven words."""
+    """The first piece ends at a clause, or after four words."""
     cut = cut_first(text)
     assert (cut.piece if cut else None) == piece
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from model_servers import tts
@@ -58,3 +59,11 @@ async def test_a_voice_that_breaks_answers_500(client: httpx.AsyncClient) -> Non
     """A failure is an error, not a short file."""
     answer = await client.post("/v1/audio/speech", json={"input": "break"})
     assert answer.status_code == 500
+
+
+def test_leading_silence_is_cut() -> None:
+    """10 ms are kept before the first sound; silence alone is left as it is."""
+    silence, sound = np.zeros(2400, np.int16), np.full(100, 5000, np.int16)
+    cut = tts.without_lead(np.concatenate([silence, sound]))
+    assert len(cut) == tts.LEAD_KEPT_SAMPLES + len(sound)
+    assert len(tts.without_lead(silence)) == len(silence)
