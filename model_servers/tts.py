@@ -64,6 +64,7 @@ class Voice:
         from piper import PiperVoice
 
         self._piper: Any = PiperVoice.load(file)
+        self._piper.session = _patient_session(file)
         self._rate_hz = int(self._piper.config.sample_rate)
 
     def speak(self, text: str, speed: float) -> Iterator[bytes]:
@@ -78,6 +79,18 @@ class Voice:
             yield from _pieces(samples if spoken else without_lead(samples))
             spoken = True
         yield from _pieces(resampler.resample_chunk(np.zeros(0, np.int16), last=True))
+
+
+def _patient_session(file: Path) -> Any:
+    """Load the network anew, with threads that sleep while they wait.
+
+    ONNX Runtime's spin by default, on cores that are just then wanted by the caller's next words.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def without_lead(samples: Samples) -> Samples:
@@ -132,7 +145,7 @@ class SpeechServer:
             return StreamingResponse(
                 self._stream(wanted),
                 media_type="audio/pcm",
-                # Names the request in the client's logs (OpenAI API reference, "Debugging requests").
+                # Names the request in the client's logs (OpenAI API, "Debugging requests").
                 headers={"X-Request-Id": uuid.uuid4().hex},
             )
         pcm = b"".join([piece async for piece in self._stream(wanted)])
