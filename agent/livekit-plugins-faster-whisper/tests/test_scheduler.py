@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from conftest import transcript
+from scripted import transcript
 
 from faster_whisper_engine.scheduler import Scheduler, abandon
 from faster_whisper_engine.transcriber import AbandonedError, Priority, Request, Transcript

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ScriptedEngine, transcript
 from livekit.plugins import faster_whisper
 from livekit.plugins.faster_whisper import remote
 from livekit.plugins.faster_whisper.remote import RemoteEngine
 from livekit.plugins.faster_whisper.shared import SOCKET_VARIABLE, SharedEngine
+from scripted import ScriptedEngine, transcript
 
 from faster_whisper_engine import wire
 from faster_whisper_engine.transcriber import Priority, Request

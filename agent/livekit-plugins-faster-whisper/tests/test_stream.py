@@ -4,11 +4,11 @@ import asyncio
 
 import numpy as np
 import pytest
-from conftest import ScriptedEngine, Talk
 from livekit import rtc
 from livekit.agents import metrics, stt
 from livekit.plugins import faster_whisper
 from livekit.plugins.faster_whisper.stream import mono
+from scripted import ScriptedEngine, Talk
 
 from faster_whisper_engine.transcriber import Priority
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import transcript
+from scripted import transcript
 
 from faster_whisper_engine import wire
 from faster_whisper_engine.transcriber import Priority, Request
