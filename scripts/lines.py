@@ -1,10 +1,4 @@
-"""Show, compare or apply the phone lines of sip/lines.yaml.
-
-Examples:
-    .venv/bin/python scripts/lines.py show
-    .venv/bin/python scripts/lines.py diff --json
-    .venv/bin/python scripts/lines.py apply
-"""
+"""Show, compare or apply the phone lines of sip/lines.yaml. Example: scripts/lines.py diff --json."""
 
 import asyncio
 import json

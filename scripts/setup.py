@@ -1,4 +1,10 @@
-"""Set up what the stack needs beyond .venv: `scripts/setup.py [--check] [--json] [--verify]`."""
+"""Set up what the stack needs beyond .venv.
+
+Examples:
+    .venv/bin/python scripts/setup.py
+    .venv/bin/python scripts/setup.py --check --json    # what is missing; exit 1 if anything
+    .venv/bin/python scripts/setup.py --verify          # read every weight file again
+"""
 
 from voicestack.setup.__main__ import main
 

@@ -16,8 +16,8 @@ async def test_arrival_is_the_kernel_s_time_not_ours() -> None:
     """A datagram that came while the event loop was busy is not dated to when we looked."""
     arrived: asyncio.Queue[Datagram] = asyncio.Queue()
     receiver = UdpSocket("127.0.0.1", 0, lambda *datagram: arrived.put_nowait(datagram))
-    # The first socket of a machine that asks for stamps turns them on in a work queue (net/core/dev.c,
-    # net_enable_timestamp): what comes before that is dated when it is read.
+    # The first socket of a machine that asks for stamps turns them on in a work queue (Linux,
+    # net/core/dev.c, net_enable_timestamp): what comes before that is dated when it is read.
     await asyncio.sleep(0.2)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         before = time.monotonic()
