@@ -17,7 +17,7 @@ log = logging.getLogger("voice_agent")
 settings = load()
 
 # livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
-LINE_FREE_TIMEOUT_S = 1.5
+LINE_FREE_TIMEOUT_S = 3.0
 # livekit-server offers no job to a worker at 0.7 (pkg/service/agentservice.go, JobRequestAffinity).
 FULL_LOAD = 0.6
 
@@ -100,13 +100,15 @@ async def answer_call(ctx: JobContext) -> None:
     )
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
-    occupied = asyncio.create_task(occupancy.keep(ctx, settings.state_dir, caller))
+    # Lives as long as the job: it ends by itself when the room is left.
+    ctx.proc.userdata["occupancy"] = asyncio.create_task(
+        occupancy.keep(ctx, settings.state_dir, caller)
+    )
     await until_answered(ctx.room, caller)
     log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})
     sounds.greet(session, settings, receptionist.greeting(settings))
     limit_length(ctx, session)
     await reading
-    await occupied
 
 
 async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:

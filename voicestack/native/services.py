@@ -90,7 +90,8 @@ def sip(settings: Settings, ports: Ports, paths: Paths) -> Service:
     return Service(
         "sip",
         (*PRIORITY, paths.binary("livekit-sip"), "--config", str(paths.config / "sip.yaml")),
-        ready=http(ports["sip_health"]),
+        # SIP is spoken over TCP on the same port.
+        ready=shell(f"bash -c '</dev/tcp/127.0.0.1/{ports['sip']}'"),
         after=("redis", "livekit"),
         stop_s=settings.drain_s + 5,
     )

@@ -126,9 +126,10 @@ class Supervisor:
             return ()
         return tuple(_state(entry) for entry in answer["data"])
 
-    def restart(self, name: str) -> None:
-        """Restart one service."""
-        self._client.post(f"/process/restart/{name}", timeout=120).raise_for_status()
+    def start_service(self, name: str) -> None:
+        """Start one that does not run."""
+        with contextlib.suppress(httpx.HTTPError):  # asked again at the next look
+            self._client.post(f"/process/start/{name}")
 
     def stop(self, timeout_s: float) -> None:
         """Stop every service, those that others need last, and the supervisor itself."""

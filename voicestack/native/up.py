@@ -66,6 +66,10 @@ class Stack:
             progress(states)
             if states and all(state.ready for state in states):
                 return
+            for state in states:
+                # What it waited for ended before it was ready, and was started again meanwhile.
+                if state.status == "Skipped":
+                    supervisor.start_service(state.name)
             if not states and not supervisor.alive():
                 raise NativeError(
                     "the supervisor ended", hint=f"read {self.paths.logs / 'supervisor.out'}"
