@@ -1,4 +1,4 @@
-"""Show, compare or apply the phone lines of sip/lines.yaml. Example: scripts/lines.py diff --json."""
+"""Show, compare or apply the phone lines of sip/lines.yaml. Example: scripts/lines.py diff."""
 
 import asyncio
 import json
