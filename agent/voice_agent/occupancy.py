@@ -19,8 +19,9 @@ from livekit.agents import JobContext
 log = logging.getLogger("voice_agent.occupancy")
 
 # Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
-QUIET_S = 4.0
-CHECK_S = 1.0
+# Shorter than the worker waits for a free line (worker.py, LINE_FREE_TIMEOUT_S).
+QUIET_S = 2.0
+CHECK_S = 0.5
 
 
 def folder(state_dir: Path) -> Path:

@@ -17,7 +17,7 @@ log = logging.getLogger("voice_agent")
 settings = load()
 
 # livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
-LINE_FREE_TIMEOUT_S = 3.0
+LINE_FREE_TIMEOUT_S = 5.0
 # livekit-server offers no job to a worker at 0.7 (pkg/service/agentservice.go, JobRequestAffinity).
 FULL_LOAD = 0.6
 
