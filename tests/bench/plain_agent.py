@@ -5,12 +5,6 @@ function and the local turn detector differ from the defaults: without them it w
 a busy machine, or ask a cloud.
 """
 
-import asyncio
-from typing import Any
-
-import numpy as np
-from faster_whisper import WhisperModel
-from livekit import rtc
 from livekit.agents import (
     Agent,
     AgentServer,
@@ -19,44 +13,21 @@ from livekit.agents import (
     JobProcess,
     cli,
     inference,
-    stt,
     tts,
-    utils,
 )
 from livekit.plugins import openai
 
+from tests.bench.stt_plain import adapted
 from voice_agent import ready
 from voice_agent.agents import receptionist
 from voice_agent.settings import load
 
 settings = load()
-WHISPER_RATE_HZ = 16_000
-
-
-class BatchWhisper(stt.STT):
-    """`transcribe()` of the whole utterance once it is over."""
-
-    def __init__(self) -> None:
-        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
-        self._model = WhisperModel(settings.stt_model, compute_type="int8", local_files_only=True)
-
-    async def _recognize_impl(self, buffer: utils.AudioBuffer, **_: Any) -> stt.SpeechEvent:
-        frame = rtc.combine_audio_frames(buffer)
-        resampler = rtc.AudioResampler(frame.sample_rate, WHISPER_RATE_HZ)
-        sixteen = rtc.combine_audio_frames([*resampler.push(frame), *resampler.flush()])
-        samples = np.frombuffer(sixteen.data, np.int16).astype(np.float32) / 32768
-
-        def work() -> str:
-            segments, _info = self._model.transcribe(samples, language="en")
-            return " ".join(segment.text.strip() for segment in segments)
-
-        data = stt.SpeechData(language="en", text=await asyncio.to_thread(work))  # type: ignore[arg-type]
-        return stt.SpeechEvent(type=stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[data])
 
 
 def prewarm(process: JobProcess) -> None:
     """Load the model before the call, as the examples do."""
-    process.userdata["stt"] = BatchWhisper()
+    process.userdata["stt"] = adapted(settings.stt_model, threads=0)
 
 
 server = AgentServer(
@@ -90,7 +61,7 @@ async def answer_call(ctx: JobContext) -> None:
         max_completion_tokens=80,
     )
     session = AgentSession[None](
-        stt=stt.StreamAdapter(stt=ctx.proc.userdata["stt"], vad=inference.VAD()),
+        stt=ctx.proc.userdata["stt"],
         llm=model,
         tts=tts.StreamAdapter(tts=speech),
         turn_handling={

@@ -8,6 +8,8 @@ from faster_whisper import WhisperModel
 from livekit import rtc
 from livekit.agents import NOT_GIVEN, APIConnectOptions, NotGivenOr, inference, stt, utils
 
+WHISPER_RATE_HZ = 16_000
+
 
 class PlainWhisper(stt.STT[str]):
     """Defaults of the library: 30 s of context, beam of five, falling back by temperature."""
@@ -26,6 +28,9 @@ class PlainWhisper(stt.STT[str]):
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
         frame = rtc.combine_audio_frames(buffer)
+        if frame.sample_rate != WHISPER_RATE_HZ:
+            resampler = rtc.AudioResampler(frame.sample_rate, WHISPER_RATE_HZ)
+            frame = rtc.combine_audio_frames([*resampler.push(frame), *resampler.flush()])
         samples = np.frombuffer(frame.data, np.int16).astype(np.float32) / 32768
         text = await asyncio.to_thread(self._transcribe, samples)
         data = stt.SpeechData(language="en", text=text)  # type: ignore[arg-type]

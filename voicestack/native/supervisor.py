@@ -43,11 +43,6 @@ class State:
     exit_code: int
     pid: int
 
-    @property
-    def failing(self) -> bool:
-        """It has ended by itself at least once."""
-        return self.restarts > 0 and not self.ready
-
 
 class Supervisor:
     """One stack's process-compose."""
