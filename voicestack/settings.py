@@ -120,7 +120,7 @@ class Settings(BaseModel):
         Var("models", URL_MUST, ("agent",), default="the language model on this machine"),
     ] = Field(None, description="an OpenAI-compatible server; another host sees what is said")
     llm_model: Annotated[ModelName, Var("models", MODEL_MUST, ("setup", "llm", "agent"))] = Field(
-        "SmolLM2-135M-Instruct.Q4_1", description="language model: name of the .gguf, or at LLM_URL"
+        "SmolLM2-135M-Instruct.Q4_0", description="language model: name of the .gguf, or at LLM_URL"
     )
     llm_api_key_file: Annotated[
         Path | None, Var("models", KEY_FILE_MUST, ("agent",), default="no key")

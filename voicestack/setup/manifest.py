@@ -14,6 +14,7 @@ class Source(StrEnum):
 
     HUB = "hub"
     PACKAGES = "packages"
+    MADE = "made"  # of another model of the manifest, whatever the source of that one
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class WeightFile:
     name: str
     size_bytes: int
     sha256: str
-    parts: tuple[str, ...]  # hub: path in the repository; packages: "package:member", joined
+    # hub: path in the repository; packages: "package:member", joined; made: file of the original
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Variant:
     files: tuple[WeightFile, ...]
     repo: str = ""  # hub only
     revision: str = ""
+    of: str = ""  # made only: name of the original
 
     @property
     def size_bytes(self) -> int:
@@ -81,6 +84,7 @@ def _model(name: str, raw: dict[str, Any]) -> Model:
             ),
             raw[source].get("repo", ""),
             raw[source].get("revision", ""),
+            raw[source].get("of", ""),
         )
         for source in Source
         if source in raw

