@@ -17,7 +17,7 @@ from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "models", "agent", "paths")
+GROUPS = ("network", "models", "agent", "history", "paths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,21 @@ class Settings(BaseModel):
     opening_hours: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
         Field("Monday to Friday, 9 am to 5 pm", description="what the agent says when asked")
     )
+
+    history_numbers: Annotated[
+        Literal["masked", "full", "none"], Var("history", "masked, full or none", ("control",))
+    ] = Field("masked", description="callers in the call history; masked: the last two digits")
+    history_transcripts: Annotated[
+        Literal["off", "on"], Var("history", "off or on", ("control",))
+    ] = Field("off", description="whether the call history keeps what was said")
+    history_days: Annotated[
+        Annotated[int, Field(ge=1, le=3650)],
+        Var("history", "1 to 3650", ("control",), unit="days"),
+    ] = Field(90, description="older calls are forgotten")
+    transcript_days: Annotated[
+        Annotated[int, Field(ge=1, le=3650)],
+        Var("history", "1 to 3650", ("control",), unit="days"),
+    ] = Field(30, description="older words are forgotten")
 
     state_dir: Annotated[
         Path, Var("paths", "a directory that you may write", ("supervisor", "control", "agent"))

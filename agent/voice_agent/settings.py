@@ -16,7 +16,11 @@ class AgentSettings(BaseSettings):
     livekit_api_key_file: Path
     livekit_api_secret_file: Path
 
+    # Where calls are kept in history and guarded.
+    control_url: str = "http://127.0.0.1:7890"
+
     agent_name: str = "receptionist"
+    agent_version: str = "unknown"
     business_name: str = "our office"
     opening_hours: str = "Monday to Friday, 9 am to 5 pm"
     max_calls: int = Field(default=2, ge=1)

@@ -8,16 +8,15 @@ import os
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
-from voice_agent import latency, occupancy, pipeline, rescue, sounds
+from voice_agent import latency, occupancy, pipeline, rescue, sounds, takeover
 from voice_agent.agents import receptionist
+from voice_agent.report import CallReport
 from voice_agent.settings import load
 
 log = logging.getLogger("voice_agent")
 
 settings = load()
 
-# livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
-LINE_FREE_TIMEOUT_S = 5.0
 # livekit-server offers no job to a worker at 0.7 (pkg/service/agentservice.go, JobRequestAffinity).
 FULL_LOAD = 0.6
 
@@ -54,14 +53,11 @@ server = AgentServer(
 
 
 async def accept_while_free(request: JobRequest) -> None:
-    """Take the call if a line is free, or becomes free while its last call is being put away."""
-    try:
-        async with asyncio.timeout(LINE_FREE_TIMEOUT_S):
-            while lines_in_use() >= settings.max_calls:  # noqa: ASYNC110 - files, no event
-                await asyncio.sleep(0.05)
-    except TimeoutError:
+    """Take the call if a line is free; control offers a refused one again (control/guard.py)."""
+    if lines_in_use() >= settings.max_calls:
         log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
-        await request.reject()
+        # With terminate, its default, livekit-server would ask no other worker.
+        await request.reject(terminate=False)
         return
     occupancy.take(settings.state_dir, request.id)
     await request.accept(name=settings.agent_name)
@@ -84,7 +80,9 @@ async def answer_call(ctx: JobContext) -> None:
         # A caller who has hung up says nothing more that is worth a line being busy.
         session_close_transcript_timeout=0.1,
     )
-    latency.log_turns(session)
+    report = CallReport(ctx, settings)
+    report.watch(session)
+    latency.log_turns(session, report.turn)
     rescue.watch(session)
     agent = receptionist.Receptionist(settings)
     await session.start(
@@ -106,7 +104,11 @@ async def answer_call(ctx: JobContext) -> None:
     )
     await until_answered(ctx.room, caller)
     log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})
-    sounds.greet(session, settings, receptionist.greeting(settings))
+    report.answered()
+    if (earlier := await report.earlier()).replaces:
+        await takeover.take_over(session, agent, settings, earlier)
+    else:
+        sounds.greet(session, settings, receptionist.greeting(settings))
     limit_length(ctx, session)
     await reading
 
