@@ -18,6 +18,7 @@ from control.history import History
 from control.messages import Post, Report
 from control.webhooks import RefusedError
 from control.workers import Workers
+from voicestack.lines.wanted import called_number
 
 log = structlog.get_logger()
 
@@ -72,7 +73,7 @@ class Desk:
             self.history.started(
                 room,
                 call=of.get("sip.callID", ""),
-                line=of.get("sip.trunkPhoneNumber", ""),
+                line=of.get("sip.trunkPhoneNumber") or called_number(room),
                 caller=of.get("sip.phoneNumber", ""),
                 direction="outbound" if outbound else "inbound",
             )

@@ -11,7 +11,8 @@ import httpx
 from google.protobuf.message import DecodeError
 from livekit import api
 
-from voicestack import credentials, ports, settings
+from voicestack import credentials, ports
+from voicestack import settings as stack_settings
 from voicestack.errors import VoicestackError
 
 # Both servers are on this machine and answer in milliseconds.
@@ -27,17 +28,17 @@ class OfficeError(VoicestackError):
 class Office:
     """Settings, ports and secrets of the stack."""
 
-    settings: settings.Settings
+    settings: stack_settings.Settings
     ports: ports.Ports
     held: credentials.Credentials
 
     @classmethod
     def of(cls, root: Path) -> "Office":
         """Read the settings and the secrets of the stack in this folder."""
-        return cls.with_settings(settings.load(root))
+        return cls.with_settings(stack_settings.load(root))
 
     @classmethod
-    def with_settings(cls, stack: settings.Settings) -> "Office":
+    def with_settings(cls, stack: stack_settings.Settings) -> "Office":
         """The same, for settings that were read already."""
         return cls(stack, ports.resolve(stack), credentials.read(stack))
 

@@ -4,31 +4,21 @@ import difflib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from voicestack import env_file, network, settings_judge
 from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
+from voicestack.settings_history import HistorySettings
+from voicestack.settings_var import Var
 
 ENVIRONMENT = "environment"
 GROUPS = ("network", "models", "agent", "history", "paths")
-
-
-@dataclass(frozen=True, slots=True)
-class Var:
-    """What .env.example says of a variable, and who reads it."""
-
-    group: str
-    must: str  # completes "NAME must be ..."
-    readers: tuple[str, ...]
-    default: str = ""  # in words, where the default is found at start
-    unit: str = ""
 
 
 def _url(text: str) -> str:
@@ -61,7 +51,7 @@ KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"
 THREADS_MUST = "0 to 256"
 
 
-class Settings(BaseModel):
+class Settings(HistorySettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -151,7 +141,10 @@ class Settings(BaseModel):
     max_call_minutes: Annotated[
         Annotated[int, Field(ge=1, le=1440)],
         Var("agent", "1 to 1440", ("agent", "sip"), unit="minutes"),
-    ] = Field(30, description="a longer call is ended")
+    ] = Field(30, description="a longer call is ended, a warning before")
+    silence_s: Annotated[
+        Annotated[int, Field(ge=5, le=600)], Var("agent", "5 to 600", ("agent",), unit="seconds")
+    ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),
@@ -162,21 +155,6 @@ class Settings(BaseModel):
     opening_hours: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
         Field("Monday to Friday, 9 am to 5 pm", description="what the agent says when asked")
     )
-
-    history_numbers: Annotated[
-        Literal["masked", "full", "none"], Var("history", "masked, full or none", ("control",))
-    ] = Field("masked", description="callers in the call history; masked: the last two digits")
-    history_transcripts: Annotated[
-        Literal["off", "on"], Var("history", "off or on", ("control",))
-    ] = Field("off", description="whether the call history keeps what was said")
-    history_days: Annotated[
-        Annotated[int, Field(ge=1, le=3650)],
-        Var("history", "1 to 3650", ("control",), unit="days"),
-    ] = Field(90, description="older calls are forgotten")
-    transcript_days: Annotated[
-        Annotated[int, Field(ge=1, le=3650)],
-        Var("history", "1 to 3650", ("control",), unit="days"),
-    ] = Field(30, description="older words are forgotten")
 
     state_dir: Annotated[
         Path, Var("paths", "a directory that you may write", ("supervisor", "control", "agent"))

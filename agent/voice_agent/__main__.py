@@ -5,8 +5,7 @@ import warnings
 
 from livekit.agents import cli
 
-from voice_agent import occupancy, pipeline, ready, sounds, takeover
-from voice_agent.agents import receptionist
+from voice_agent import agents, occupancy, pipeline, ready, sounds, takeover
 from voice_agent.heartbeat import Heartbeat
 from voice_agent.worker import server, settings
 
@@ -19,9 +18,15 @@ def main() -> None:
     occupancy.clear(settings.state_dir)
     pipeline.share_ears(settings)
     # The first caller may ring before the voice is up: never wait for it here.
-    for text in (receptionist.greeting(settings), takeover.EXCUSE_TEXT):
-        threading.Thread(target=sounds.render, args=(settings, text), daemon=True).start()
+    greetings = [agents.of(name).greeting(settings) for name in agents.names()]
+    threading.Thread(target=render, args=([*greetings, takeover.EXCUSE_TEXT],), daemon=True).start()
     cli.run_app(server)
+
+
+def render(texts: list[str]) -> None:
+    """Have the voice speak what is said in the same way each time."""
+    for text in dict.fromkeys(texts):
+        sounds.render(settings, text)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from livekit.agents import JobContext
 log = logging.getLogger("voice_agent.occupancy")
 
 # Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
-# Shorter than the worker waits for a free line (worker.py, LINE_FREE_TIMEOUT_S).
-QUIET_S = 2.0
+# Shorter than a caller is kept ringing for a free line (control/verdict.py, BUSY_S).
+QUIET_S = 1.6
 CHECK_S = 0.5
 
 
@@ -50,6 +50,11 @@ def in_use(state_dir: Path, job_ids: Iterable[str]) -> int:
             age_s = now_s - (folder(state_dir) / job_id).stat().st_mtime
             count += age_s < QUIET_S
     return count
+
+
+def watch(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:
+    """Keep the line marked as long as the job lives: the task ends when the room is left."""
+    ctx.proc.userdata["occupancy"] = asyncio.create_task(keep(ctx, state_dir, caller))
 
 
 async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:

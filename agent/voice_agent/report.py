@@ -7,6 +7,7 @@ from typing import Any
 from livekit.agents import AgentSession, ChatMessage, ConversationItemAddedEvent, JobContext
 from pydantic import BaseModel
 
+from voice_agent import agents
 from voice_agent.control import Control, Outbox
 from voice_agent.settings import AgentSettings
 
@@ -26,20 +27,20 @@ class Earlier(BaseModel):
 class CallReport:
     """One job's reports."""
 
-    def __init__(self, ctx: JobContext, settings: AgentSettings) -> None:
+    def __init__(
+        self, ctx: JobContext, settings: AgentSettings, session: AgentSession[None]
+    ) -> None:
+        self.agent = agents.wanted(ctx.job.agent_name, ctx.job.metadata)
         self._fields = {
             "room": ctx.job.room.name,
             "job": ctx.job.id,
-            "agent": ctx.job.agent_name,
+            "agent": self.agent,
             "version": settings.agent_version,
         }
         self._control = Control(settings)
         self._outbox = Outbox(self._control, "/agent/report")
         self._joined = asyncio.create_task(self._join(), name="report joined")
         ctx.add_shutdown_callback(self._close)
-
-    def watch(self, session: AgentSession[None]) -> None:
-        """Report every sentence of `session`, the caller's and the agent's."""
         session.on("conversation_item_added", self._on_item)
 
     def answered(self) -> None:

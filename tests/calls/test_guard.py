@@ -24,6 +24,7 @@ BUSY_S = 3.0
 REPLACED_S = 6.0
 RESTARTED_S = 30.0
 GHOST_S = 25.0
+OTHER = "+15105550199"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ async def job_pid(office: Office, stack: Stack) -> int:
 async def test_a_caller_beyond_the_last_line_hears_busy(stack: Stack, office: Office) -> None:
     """486 within 3 s, not minutes of ringing; the call that is up goes on; the history tells."""
     await free(office)
-    async with Phone() as first, Phone() as second:
+    async with Phone() as first, Phone(user=OTHER) as second:
         call = await dial(first, stack)
         assert (await call.listen()).first_audio_at is not None
         started = time.monotonic()
@@ -100,7 +101,7 @@ async def test_a_caller_beyond_the_last_line_hears_busy(stack: Stack, office: Of
 async def test_a_refused_offer_is_made_again(stack: Stack, office: Office) -> None:
     """The line becomes free while the second phone rings: it is answered."""
     await free(office)
-    async with Phone() as first, Phone() as second:
+    async with Phone() as first, Phone(user=OTHER) as second:
         call = await dial(first, stack)
         await call.listen()
         ringing = asyncio.create_task(dial(second, stack))
@@ -131,7 +132,7 @@ async def test_an_agent_that_dies_is_replaced(
 async def test_a_worker_that_dies_is_waited_for(stack: Stack, office: Office) -> None:
     """New callers hear busy at once; the one on the line gets a new agent when there is one."""
     await free(office)
-    async with Phone() as phone, Phone() as other:
+    async with Phone() as phone, Phone(user=OTHER) as other:
         call = await dial(phone, stack)
         await call.listen()
         psutil.Process(agent_pid(stack)).kill()

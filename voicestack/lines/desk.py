@@ -39,6 +39,7 @@ class Desk:
             {
                 "number": line.number,
                 "agent": line.agent,
+                "worker": line.worker or line.agent,
                 "from": self.networks.masks(line.sources) or "anywhere, with the password",
                 "digest_user": line.digest.user if line.digest else None,
                 "room": line.room,

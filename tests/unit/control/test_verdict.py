@@ -4,9 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from control.verdict import BUSY_S, GHOST_S, GIVE_UP_S, RETRY_S, Dispatch, Facts, Job, Memory
-
-from control.verdict import Verdict, judge  # isort: skip
+from control.verdict import (
+    BUSY_S,
+    GHOST_S,
+    GIVE_UP_S,
+    PATIENT_RETRY_S,
+    RETRY_S,
+    Dispatch,
+    Facts,
+    Job,
+    Memory,
+    Verdict,
+    judge,
+)
 
 ASKED = Dispatch("AD_1", "receptionist", "{}", ())
 RINGING = Facts(callers=("sip_1",), ringing=True, agents=(), dispatches=(ASKED,))
@@ -51,11 +61,8 @@ def test_an_attended_call_is_left_alone(facts: Facts) -> None:
 def test_a_dead_agent_is_replaced_at_once(present: bool) -> None:
     """Listed or not: its process is gone."""
     facts = with_job(TALKING, alive=False, present=present)
-    assert verdicts(facts, 0, RETRY_S, PATIENT_RETRY_S) == [
-        Verdict.DISPATCH,
-        Verdict.WAIT,
-        Verdict.DISPATCH,
-    ]
+    seen = verdicts(facts, 0, RETRY_S, PATIENT_RETRY_S)
+    assert seen == [Verdict.DISPATCH, Verdict.WAIT, Verdict.DISPATCH]
 
 
 def test_an_agent_that_left_is_replaced() -> None:
@@ -72,7 +79,7 @@ def test_whom_to_ask_for_is_remembered() -> None:
     """Our own request may have failed after the old one was deleted."""
     memory = Memory()
     judge(TALKING, memory, 0)
-    assert judge(replace(TALKING, dispatches=()), memory, RETRY_S) is Verdict.DISPATCH
+    assert judge(replace(TALKING, dispatches=()), memory, PATIENT_RETRY_S) is Verdict.DISPATCH
     assert memory.wanted == ASKED
 
 
