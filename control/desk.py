@@ -69,13 +69,12 @@ class Desk:
         who, room = event.participant, event.room.name
         if who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_joined":
             of = who.attributes
-            outbound = of.get("sip.callDirection", "") == "outbound"
             self.history.started(
                 room,
                 call=of.get("sip.callID", ""),
-                line=of.get("sip.trunkPhoneNumber") or called_number(room),
+                line=of.get("voicestack.line") or called_number(room),
                 caller=of.get("sip.phoneNumber", ""),
-                direction="outbound" if outbound else "inbound",
+                direction=of.get("voicestack.direction", "inbound"),
             )
         elif who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_left":
             if reason := REASONS.get(who.disconnect_reason):

@@ -45,6 +45,7 @@ ModelName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"), AfterValidator(_model_name)
 ]
 AGENT_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+TRANSFER_TARGETS = r"^([a-z][a-z0-9_-]*=(\+[0-9]{3,15}|sips?:[^,\s]+)(, ?|$))+$"
 MODEL_MUST = "a model name: letters, digits and . _ : / -"
 URL_MUST = "http(s)://host[:port][/path] without user, password or query"
 KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"
@@ -145,6 +146,10 @@ class Settings(HistorySettings):
     silence_s: Annotated[
         Annotated[int, Field(ge=5, le=600)], Var("agent", "5 to 600", ("agent",), unit="seconds")
     ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
+    transfer_targets: Annotated[
+        Annotated[str, Field(pattern=TRANSFER_TARGETS)] | None,
+        Var("agent", "NAME=+NUMBER or NAME=sip:…, separated by commas", ("agent",), "nobody"),
+    ] = Field(None, description="where the agent may send callers, such as billing=+15550123")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),

@@ -28,6 +28,7 @@ class AgentSettings(BaseSettings):
     opening_hours: str = "Monday to Friday, 9 am to 5 pm"
     max_calls: int = Field(default=2, ge=1)
     max_call_minutes: float = Field(default=30, gt=0)
+    transfer_targets: str = ""
     silence_s: float = Field(default=20, gt=0)
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.

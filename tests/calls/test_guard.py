@@ -45,13 +45,6 @@ async def dial(phone: Phone, stack: Stack) -> Call:
     return await phone.dial(world.NUMBER, server=world.server(stack), ring_timeout_s=20)
 
 
-async def free(office: Office) -> None:
-    """Wait until no call of an earlier test is left."""
-    async with asyncio.timeout(30), office.livekit() as client:
-        while (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
-            await asyncio.sleep(0.1)
-
-
 async def last_call(office: Office, **fits: Any) -> dict[str, Any]:
     """The newest call of the history, once it is as expected."""
     call: dict[str, Any] = {}
@@ -80,7 +73,7 @@ async def job_pid(office: Office, stack: Stack) -> int:
 
 async def test_a_caller_beyond_the_last_line_hears_busy(stack: Stack, office: Office) -> None:
     """486 within 3 s, not minutes of ringing; the call that is up goes on; the history tells."""
-    await free(office)
+    await world.no_rooms(office)
     async with Phone() as first, Phone(user=OTHER) as second:
         call = await dial(first, stack)
         assert (await call.listen()).first_audio_at is not None
@@ -93,14 +86,14 @@ async def test_a_caller_beyond_the_last_line_hears_busy(stack: Stack, office: Of
         busy = await last_call(office, result="busy")
         assert busy["answered_at"] is None
         await call.hang_up()
-    await free(office)
+    await world.no_rooms(office)
     calls = (await office.control("/calls"))["calls"]
     assert [each["result"] for each in calls[:2]] == ["busy", "answered"]
 
 
 async def test_a_refused_offer_is_made_again(stack: Stack, office: Office) -> None:
     """The line becomes free while the second phone rings: it is answered."""
-    await free(office)
+    await world.no_rooms(office)
     async with Phone() as first, Phone(user=OTHER) as second:
         call = await dial(first, stack)
         await call.listen()
@@ -114,7 +107,7 @@ async def test_an_agent_that_dies_is_replaced(
     stack: Stack, office: Office, utterances: list[Utterance]
 ) -> None:
     """SIGKILL in mid-call: an excuse, then the talk goes on in the same call."""
-    await free(office)
+    await world.no_rooms(office)
     async with Phone() as phone:
         call = await dial(phone, stack)
         await call.listen()
@@ -124,14 +117,14 @@ async def test_an_agent_that_dies_is_replaced(
         await call.say(utterances[0].path)
         reply = await call.listen(timeout_s=10)
         assert is_tone(reply.samples, fakes.TONE_HZ)
-    await free(office)
+    await world.no_rooms(office)
     assert (await last_call(office, agents=2, result="answered"))["ended_at"] is not None
     assert "call taken over" in world.log_text(stack, "agent")
 
 
 async def test_a_worker_that_dies_is_waited_for(stack: Stack, office: Office) -> None:
     """New callers hear busy at once; the one on the line gets a new agent when there is one."""
-    await free(office)
+    await world.no_rooms(office)
     async with Phone() as phone, Phone(user=OTHER) as other:
         call = await dial(phone, stack)
         await call.listen()
@@ -147,13 +140,14 @@ async def test_a_worker_that_dies_is_waited_for(stack: Stack, office: Office) ->
 
 async def test_an_agent_without_a_caller_is_sent_home(stack: Stack, office: Office) -> None:
     """A room that holds a line and nobody in it."""
-    await free(office)
+    await world.no_rooms(office)
     async with office.livekit() as client:
         await client.agent_dispatch.create_dispatch(
             api.CreateAgentDispatchRequest(agent_name="receptionist", room="nobody")
         )
-    async with asyncio.timeout(GHOST_S):
-        await free(office)
+        async with asyncio.timeout(GHOST_S):
+            while (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
+                await asyncio.sleep(0.1)
     assert "remove the room that nobody is in" in world.log_text(stack, "control")
 
 

@@ -10,6 +10,7 @@ from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
 from voicestack.cli.load import load_test
 from voicestack.cli.logs import logs
+from voicestack.cli.make_call import make_call
 from voicestack.cli.mint_token import mint_token
 from voicestack.cli.watch import watch_room
 
@@ -22,7 +23,7 @@ for command in (
     *(stack.up, stack.status, stack.down, logs),
     *(workers.check_agent_status, workers.list_workers),
     *(calls.dispatch, calls.hangup, watch_room),
-    *(load_test, mint_token, new_agent),
+    *(make_call, load_test, mint_token, new_agent),
 ):
     app.command()(command)
 app.command(name="test-call")(call)

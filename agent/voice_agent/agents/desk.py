@@ -17,13 +17,16 @@ from livekit.agents import (
     function_tool,
     get_job_context,
 )
-from livekit.agents.llm import Tool
+from livekit.agents.llm import FunctionTool, Tool
 
+from voice_agent import keys, transfer
 from voice_agent.brief import first_sentences
 from voice_agent.settings import AgentSettings
 
 log = logging.getLogger("voice_agent.agents")
 
+# A card number has 19 digits.
+MOST_KEYS = 20
 # Longer than anything a caller would dictate; a model that loops stops here.
 MAX_MESSAGE_CHARS = 2000
 
@@ -37,7 +40,12 @@ class Desk(Agent):
         self._messages = settings.state_dir / "messages"
         self.settings = settings
         self.arrival = ""  # said first by an agent that a call is handed over to
-        super().__init__(instructions=instructions.format(**facts(settings)), chat_ctx=chat_ctx)
+        self._targets = transfer.targets(settings.transfer_targets)
+        super().__init__(
+            instructions=instructions.format(**facts(settings)),
+            chat_ctx=chat_ctx,
+            tools=[self._transfer_tool()] if self._targets else None,
+        )
 
     async def on_enter(self) -> None:
         """Say who speaks now, after a hand-over; the first agent is introduced by its greeting."""
@@ -71,6 +79,34 @@ class Desk(Agent):
             return "The message is empty, ask the caller what to write down."
         save_message(self._messages, room=get_job_context().room.name, text=text)
         return "The message is written down."
+
+    @function_tool
+    async def read_keys(self, context: RunContext[None], most: int) -> str:
+        """Have the caller type a number on the keypad, such as a customer number or a PIN.
+
+        Args:
+            most: how many digits the number has at most.
+        """
+        prompt = "Please type it on your keypad, and then the hash key."
+        context.session.say(prompt, add_to_chat_ctx=False)
+        digits = await keys.collect(get_job_context().room, most=min(max(most, 1), MOST_KEYS))
+        return f"The caller typed {digits}." if digits else "The caller typed nothing."
+
+    def _transfer_tool(self) -> FunctionTool[Any, Any, Any]:
+        """Where the caller may be sent; the model sees names, never numbers."""
+
+        @function_tool(
+            name="transfer_call",
+            description="Connect the caller to somebody else. Possible: "
+            + ", ".join(self._targets),
+        )
+        async def transfer_call(context: RunContext[None], to: str) -> str:
+            await context.session.say("One moment, I connect you.", allow_interruptions=False)
+            if await transfer.cold(get_job_context(), to, self._targets):
+                return "The caller is gone."
+            return "It did not work. Offer to take a message."
+
+        return transfer_call
 
     @function_tool
     async def end_call(self, context: RunContext[None]) -> None:
