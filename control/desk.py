@@ -52,6 +52,7 @@ class Desk:
         self.guard: Guard | None = None  # made when there is a loop
         self._post, self._secret = post, secret
         self._talks: OrderedDict[str, Talk] = OrderedDict()
+        self._warned: set[str] = set()
 
     def routes(self) -> list[Route]:
         """What control serves beyond lines and webhooks."""
@@ -88,7 +89,11 @@ class Desk:
         for room in self.workers.take(await self._post.beat(request)):
             if self.guard is not None:
                 self.guard.wake(room)
-        return JSONResponse({})
+        rivals = self.workers.rivals()
+        for text in set(rivals) - self._warned:
+            log.warning("workers compete for calls", reason=text)
+        self._warned = set(rivals)
+        return JSONResponse({"attention": rivals})
 
     async def _report(self, request: Request) -> JSONResponse:
         report = await self._post.report(request)

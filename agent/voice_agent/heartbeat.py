@@ -5,6 +5,7 @@ caller would sit in silence for 20 s (pkg/service/agentservice.go, deregisterJob
 """
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -14,6 +15,8 @@ from livekit.agents import AgentServer
 
 from voice_agent.control import Control
 from voice_agent.settings import AgentSettings
+
+log = logging.getLogger("voice_agent.heartbeat")
 
 # How soon control hears of a job that died; nothing is sent while nothing changes.
 LOOK_S = 0.2
@@ -38,11 +41,16 @@ class Heartbeat:
         control = Control(self._settings)
         sent: dict[str, Any] = {}
         sent_at_s = float("-inf")
+        warned: list[str] = []
         while True:
             beat = self.beat()
             if beat != sent or time.monotonic() - sent_at_s >= BEAT_S:
                 sent, sent_at_s = beat, time.monotonic()
-                await control.post("/agent/beat", beat)
+                known = await control.post("/agent/beat", beat) or {}
+                for text in known.get("attention", []):
+                    if text not in warned:
+                        log.warning("workers compete for calls", extra={"reason": text})
+                        warned.append(text)
             await asyncio.sleep(LOOK_S)
 
     def beat(self) -> dict[str, Any]:

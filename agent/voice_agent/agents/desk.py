@@ -92,7 +92,7 @@ class Desk(Agent):
         digits = await keys.collect(get_job_context().room, most=min(max(most, 1), MOST_KEYS))
         return f"The caller typed {digits}." if digits else "The caller typed nothing."
 
-    def _transfer_tool(self) -> FunctionTool[Any, Any, Any]:
+    def _transfer_tool(self) -> FunctionTool[Any, Any]:
         """Where the caller may be sent; the model sees names, never numbers."""
 
         @function_tool(
