@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Callable
 
-import aiohttp
 import structlog
 from livekit import api
 from livekit.protocol.models import ParticipantInfo
@@ -40,12 +39,21 @@ class Guard:
         """Guard for ever."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            while True:
-                with contextlib.suppress(api.ServerError, aiohttp.ClientError, TimeoutError):
-                    listed = await self._client.room.list_rooms(api.ListRoomsRequest())
-                    for room in listed.rooms:
-                        self._watch(room.name)
-                await asyncio.sleep(SWEEP_S)
+            try:
+                while True:
+                    await self._sweep()
+                    await asyncio.sleep(SWEEP_S)
+            finally:
+                self._group = None  # a group that ends takes no more tasks
+
+    async def _sweep(self) -> None:
+        try:
+            listed = await self._client.room.list_rooms(api.ListRoomsRequest())
+        except Exception as error:  # the server is down or starts: the keeper says so aloud
+            log.debug("rooms not listed", reason=repr(error))
+            return
+        for room in listed.rooms:
+            self._watch(room.name)
 
     def on_event(self, event: WebhookEvent) -> None:
         """Look at the room of an event now."""
