@@ -20,8 +20,8 @@ log = logging.getLogger("voice_agent.occupancy")
 
 # Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
 # Shorter than a caller is kept ringing for a free line (control/verdict.py, BUSY_S).
-QUIET_S = 1.6
-CHECK_S = 0.5
+QUIET_S = 1.2
+CHECK_S = 0.25
 
 
 def folder(state_dir: Path) -> Path:

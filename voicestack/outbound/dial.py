@@ -110,18 +110,23 @@ async def _ring(client: api.LiveKitAPI, room: str, order: Order, tell: Tell) -> 
         await client.sip.create_sip_participant(
             _request(room, order), timeout=order.ring_s + GRACE_S
         )
-    except api.SipCallError as error:
-        code = error.sip_status_code
-        result = RESULTS.get(code or 0, "carrier error")
-        return Outcome(result, room, code, error.sip_status or error.message)
     except (TimeoutError, aiohttp.ServerTimeoutError):
         return Outcome("no answer", room)
     except api.ServerError as error:
-        return Outcome("carrier error", room, None, error.message)
+        return _failed(room, error)
     finally:
         progress.cancel()
     took_s = round(time.monotonic() - started, 1)
     return Outcome("answered", room, 200, "OK", took_s)
+
+
+def _failed(room: str, error: api.ServerError) -> Outcome:
+    if isinstance(error, api.SipCallError) and (code := error.sip_status_code):
+        result = RESULTS.get(code, "carrier error")
+        return Outcome(result, room, code, error.sip_status or error.message)
+    # livekit-sip gave up after `ringing_timeout` (sip outbound.go: "sip request timed out").
+    rang_out = error.code in {api.ServerErrorCode.CANCELED, api.ServerErrorCode.DEADLINE_EXCEEDED}
+    return Outcome("no answer" if rang_out else "carrier error", room, None, error.message)
 
 
 def _request(room: str, order: Order) -> CreateSIPParticipantRequest:

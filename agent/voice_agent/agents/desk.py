@@ -101,7 +101,8 @@ class Desk(Agent):
             + ", ".join(self._targets),
         )
         async def transfer_call(context: RunContext[None], to: str) -> str:
-            await context.session.say("One moment, I connect you.", allow_interruptions=False)
+            words = "One moment, I connect you."
+            await context.session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
             if await transfer.cold(get_job_context(), to, self._targets):
                 return "The caller is gone."
             return "It did not work. Offer to take a message."
