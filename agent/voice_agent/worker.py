@@ -58,7 +58,7 @@ async def accept_while_free(request: JobRequest) -> None:
         # With terminate, its default, livekit-server would ask no other worker.
         await request.reject(terminate=False)
         return
-    occupancy.take(settings.state_dir, request.id)
+    occupancy.reserve(settings.state_dir, request.id)
     await request.accept(name=settings.agent_name)
 
 
