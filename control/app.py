@@ -1,19 +1,19 @@
 """HTTP of control: health, readiness, apply, webhooks; loopback only."""
 
-import hmac
-from ipaddress import ip_address
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from control.desk import may_ask
 from control.keeper import Keeper
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError
 
 
-def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
+def build(keeper: Keeper, webhooks: Webhooks, more: Sequence[Route], *, secret: str) -> Starlette:
     """All routes."""
 
     async def health(_request: Request) -> JSONResponse:
@@ -25,7 +25,7 @@ def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
 
     async def apply(request: Request) -> JSONResponse:
         """Apply now: what a signal would do, with an answer."""
-        if not _may_apply(request, secret):
+        if not may_ask(request, secret):
             return JSONResponse({"error": "not allowed"}, status_code=401)
         try:
             plan = await keeper.apply_now()
@@ -44,12 +44,6 @@ def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
             Route("/ready", ready),
             Route("/lines/apply", apply, methods=["POST"]),
             Route("/livekit/webhook", webhooks.receive, methods=["POST"]),
+            *more,
         ]
     )
-
-
-def _may_apply(request: Request, secret: str) -> bool:
-    if request.client is None or not ip_address(request.client.host).is_loopback:
-        return False
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), secret.encode())

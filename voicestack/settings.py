@@ -4,31 +4,21 @@ import difflib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from voicestack import env_file, network, settings_judge
 from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
+from voicestack.settings_history import HistorySettings
+from voicestack.settings_var import Var
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "models", "agent", "paths")
-
-
-@dataclass(frozen=True, slots=True)
-class Var:
-    """What .env.example says of a variable, and who reads it."""
-
-    group: str
-    must: str  # completes "NAME must be ..."
-    readers: tuple[str, ...]
-    default: str = ""  # in words, where the default is found at start
-    unit: str = ""
+GROUPS = ("network", "models", "agent", "history", "paths")
 
 
 def _url(text: str) -> str:
@@ -55,13 +45,14 @@ ModelName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"), AfterValidator(_model_name)
 ]
 AGENT_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+TRANSFER_TARGETS = r"^([a-z][a-z0-9_-]*=(\+[0-9]{3,15}|sips?:[^,\s]+)(, ?|$))+$"
 MODEL_MUST = "a model name: letters, digits and . _ : / -"
 URL_MUST = "http(s)://host[:port][/path] without user, password or query"
 KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"
 THREADS_MUST = "0 to 256"
 
 
-class Settings(BaseModel):
+class Settings(HistorySettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -151,7 +142,14 @@ class Settings(BaseModel):
     max_call_minutes: Annotated[
         Annotated[int, Field(ge=1, le=1440)],
         Var("agent", "1 to 1440", ("agent", "sip"), unit="minutes"),
-    ] = Field(30, description="a longer call is ended")
+    ] = Field(30, description="a longer call is ended, a warning before")
+    silence_s: Annotated[
+        Annotated[int, Field(ge=5, le=600)], Var("agent", "5 to 600", ("agent",), unit="seconds")
+    ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
+    transfer_targets: Annotated[
+        Annotated[str, Field(pattern=TRANSFER_TARGETS)] | None,
+        Var("agent", "NAME=+NUMBER or NAME=sip:…, separated by commas", ("agent",), "nobody"),
+    ] = Field(None, description="where the agent may send callers, such as billing=+15550123")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),
