@@ -1,4 +1,4 @@
-"""`python -m control`: lines applied and kept, webhooks received, until SIGTERM."""
+"""`python -m control`: lines applied and kept, webhooks received, the page, until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from control import app, log
 from control.keeper import Keeper, Source
+from control.site import Site
 from control.webhooks import Webhooks
 from voicestack import credentials, ports
 from voicestack import settings as stack_settings
@@ -38,7 +39,8 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
     """Own every task until told to stop."""
     keeper = Keeper(Source.of(settings, held))
     webhooks = Webhooks(held.livekit_api_key, held.livekit_api_secret)
-    web = app.build(keeper, webhooks, secret=held.control_secret)
+    site = Site.of(settings, held)
+    web = app.build(keeper, webhooks, site, secret=held.control_secret)
     number = ports.resolve(settings)["control"]
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -65,6 +67,9 @@ def _config(web: Starlette) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Behind Caddy, on this machine: the address of a browser is in X-Forwarded-For.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
         limit_concurrency=64,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",

@@ -1,4 +1,4 @@
-"""HTTP of control: health, readiness, apply, webhooks; loopback only."""
+"""HTTP of control: health, readiness, apply, webhooks, the page; Caddy passes on the page alone."""
 
 import hmac
 from ipaddress import ip_address
@@ -9,11 +9,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from control.keeper import Keeper
+from control.site import Site
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError
 
 
-def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
+def build(keeper: Keeper, webhooks: Webhooks, site: Site, *, secret: str) -> Starlette:
     """All routes."""
 
     async def health(_request: Request) -> JSONResponse:
@@ -44,7 +45,9 @@ def build(keeper: Keeper, webhooks: Webhooks, *, secret: str) -> Starlette:
             Route("/ready", ready),
             Route("/lines/apply", apply, methods=["POST"]),
             Route("/livekit/webhook", webhooks.receive, methods=["POST"]),
-        ]
+            *site.routes(),
+        ],
+        middleware=site.middleware(),
     )
 
 

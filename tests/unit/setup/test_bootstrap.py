@@ -9,6 +9,7 @@ from tests.unit.setup.fakes import program
 
 ROOT = Path(__file__).parents[3]
 ALL = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
+DEV = "chromium libnss3-tools iproute2 iptables"
 SYSTEM_TOOLS = "bash cat cp cut dirname env find grep mkdir mv rm sed sha256sum sleep tail tr wc"
 
 

@@ -1,0 +1,154 @@
+"""People talk to the agent in a browser, over whatever their network lets through."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.calls import browser as chromium
+from tests.calls import elsewhere
+from tests.calls.elsewhere import Machines
+from tests.speech import Utterance
+from voicestack.native.up import Stack
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(
+        not shutil.which("chromium"), reason="no Chromium: scripts/bootstrap.sh --dev"
+    ),
+]
+QUESTION, QUESTION_HZ = "silero-talk-000.03", 16_000  # "... how do I get to Dublin?"
+WORD = "Dublin"
+# Silence is 0; the voice has some 0.05 to 0.2.
+AUDIBLE = 0.005
+STARTS_MS, ANSWERS_MS = 20_000, 30_000
+UDP, ICE_TCP = "-p udp", "-p tcp --dport 7881"
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Machines]:
+    with elsewhere.machines() as machines:
+        yield machines
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, machines: Machines) -> Iterator[Stack]:
+    with elsewhere.running(tmp_path_factory.mktemp("page"), machines) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def browser(
+    tmp_path: Path, machines: Machines, stack: Stack, utterances: list[Utterance]
+) -> AsyncIterator[Browser]:
+    (question,) = (each for each in utterances if each.name == QUESTION)
+    microphone = chromium.recording(question.samples(), QUESTION_HZ, tmp_path)
+    async with chromium.running(machines, stack, tmp_path, microphone) as browser:
+        yield browser
+
+
+def captions(page: Page, who: str) -> Locator:
+    return page.locator(f"#captions li[data-who={who}] > span")
+
+
+async def talk(page: Page) -> None:
+    """Press Talk, hear the greeting, be heard."""
+    await page.get_by_role("button", name="Talk", exact=True).click()
+    await expect(page.locator("#state")).to_have_text("Speaking", timeout=STARTS_MS)
+    assert await chromium.heard(page) > AUDIBLE
+    await expect(captions(page, "you")).to_contain_text(WORD, timeout=ANSWERS_MS)
+
+
+async def test_a_question_is_asked_and_answered(browser: Browser, stack: Stack) -> None:
+    """Sign in, talk, read along, be muted, hang up: on the screen of a phone."""
+    page = await chromium.signed_in(browser, stack)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(request.url))
+    elsewhere_asked: list[str] = []
+    page.on("request", lambda request: elsewhere_asked.append(request.url))
+    await talk(page)
+    await expect(captions(page, "agent").first).to_contain_text("Harbor Dental")
+    await expect(captions(page, "agent")).to_have_count(2, timeout=ANSWERS_MS)
+    await expect(page.locator("#connection")).to_contain_text("directly over UDP")
+    await page.get_by_role("button", name="Mute").click()
+    await expect(page.get_by_role("button", name="Muted")).to_have_attribute("aria-pressed", "true")
+    await page.get_by_role("button", name="Hang up").click()
+    await expect(page.get_by_role("button", name="Talk", exact=True)).to_be_visible()
+    await expect(page.locator("#notice")).to_be_hidden()
+    assert problems == []
+    assert [url for url in elsewhere_asked if not url.startswith(chromium.URL)] == []
+
+
+@pytest.mark.parametrize(
+    ("blocked", "relay_only", "kind", "words"),
+    [
+        ([UDP], False, "tcp", "over TCP"),
+        ([], True, "relay-udp", "through the relay, over UDP"),
+        ([UDP, ICE_TCP], False, "relay-tls", "through the relay, over TLS"),
+    ],
+)
+async def test_what_the_network_lets_through_is_enough(
+    browser: Browser,
+    stack: Stack,
+    machines: Machines,
+    blocked: list[str],
+    relay_only: bool,
+    kind: str,
+    words: str,
+) -> None:
+    """Sound goes both ways, and the page says by which way."""
+    page = await chromium.signed_in(browser, stack)
+    if relay_only:
+        await page.get_by_text("Connection").click()
+        await page.get_by_label("Through the relay only").check()
+    with machines.blocked(*blocked):
+        await talk(page)
+        await expect(page.locator("#connection")).to_have_attribute("data-kind", kind)
+        await expect(page.locator("#connection")).to_contain_text(words)
+        await page.get_by_role("button", name="Hang up").click()
+
+
+async def test_nobody_talks_without_signing_in(browser: Browser, stack: Stack) -> None:
+    """A wrong password is told so; nothing but the page and its files answers."""
+    page = await (await browser.new_context()).new_page()
+    await page.goto(chromium.URL)
+    await page.get_by_label("Password").fill("open-sesame")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not the password")
+    asked = """async ([method, path]) => (await fetch(path, { method })).status"""
+    for method, path, status in (
+        ("GET", "/api/session", 401),
+        ("POST", "/api/calls", 401),
+        ("GET", "/api/status", 401),
+        ("GET", "/rtc/validate", 401),
+        ("POST", "/lines/apply", 404),
+        ("POST", "/livekit/webhook", 404),
+        ("GET", "/ready", 404),
+    ):
+        assert await page.evaluate(asked, [method, path]) == status, path
+
+
+async def test_a_forbidden_microphone_is_explained(
+    tmp_path: Path, machines: Machines, stack: Stack
+) -> None:
+    """No call is made, and the page says what to do."""
+    async with chromium.running(machines, stack, tmp_path, None) as browser:
+        page = await chromium.signed_in(browser, stack)
+        await page.get_by_role("button", name="Talk", exact=True).click()
+        await expect(page.get_by_role("alert")).to_contain_text("microphone is not allowed")
+        await expect(page.get_by_role("button", name="Talk", exact=True)).to_be_visible()
+
+
+async def test_an_unknown_authority_is_refused(
+    tmp_path: Path, machines: Machines, stack: Stack
+) -> None:
+    """A browser that was not told to trust the authority does not show the page."""
+    (tmp_path / "home").mkdir()
+    async with chromium.running(machines, stack, tmp_path, None) as browser:
+        page = await (await browser.new_context()).new_page()
+        with pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"):
+            await page.goto(chromium.URL)
