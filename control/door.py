@@ -50,9 +50,10 @@ class Door:
     def sign_in(self, request: Request, password: object) -> None:
         """Open the session, or raise."""
         address = request.client.host if request.client else ""
-        self._spend(SIGN_INS, "sign-in", address)
+        self._check(SIGN_INS, "sign-in", address)
         given = _plain(password) if isinstance(password, str) else b""
         if not hmac.compare_digest(given, _plain(self._password)):
+            self._count(SIGN_INS, "sign-in", address)
             log.warning("sign-in refused", address=address)
             raise RefusedError(401, "wrong-password")
         request.session["id"] = secrets.token_hex(8)
@@ -67,12 +68,17 @@ class Door:
 
     def spend_call(self, visitor: str) -> None:
         """Count a call, or raise where there were too many."""
-        self._spend(CALLS, "call", visitor)
+        self._check(CALLS, "call", visitor)
+        self._count(CALLS, "call", visitor)
 
-    def _spend(self, allowed: str, what: str, whom: str) -> None:
+    def _check(self, allowed: str, what: str, whom: str) -> None:
         for item in parse_many(allowed):
-            if not self._limiter.hit(item, what, whom):
+            if not self._limiter.test(item, what, whom):
                 raise RefusedError(429, "too-often", retry_s=item.get_expiry())
+
+    def _count(self, allowed: str, what: str, whom: str) -> None:
+        for item in parse_many(allowed):
+            self._limiter.hit(item, what, whom)
 
 
 def check_same_site(request: Request) -> None:

@@ -55,7 +55,7 @@ def template_values(
         "acme_email": settings.acme_email,
         "acme_directory": settings.acme_directory,
         "turn_domain": settings.turn_domain,
-        "turn_bind": turn_bind(settings),
+        "own_ip": own_ip(settings),
         "turn_relay": ports.range("turn_relay"),
         "turn_denied": all_but(settings.node_ip),
         "loopback_only": settings.listen == "loopback",
@@ -69,8 +69,8 @@ def template_values(
     }
 
 
-def turn_bind(settings: Settings) -> IPv4Address:
-    """Return the address that the relay listens on; behind NAT NODE_IP is none of ours."""
+def own_ip(settings: Settings) -> IPv4Address:
+    """Return NODE_IP, or what this machine calls itself behind one-to-one NAT."""
     machine = network.look()
     return settings.node_ip if settings.node_ip in machine.addresses else machine.node_ip
 

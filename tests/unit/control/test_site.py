@@ -110,7 +110,7 @@ def test_a_forged_or_old_cookie_opens_nothing(
 
 
 def test_guessing_is_slow(client: TestClient, held: credentials.Credentials) -> None:
-    """Five tries a minute from one address; then even the right password waits."""
+    """Five wrong ones a minute from one address; then even the right password waits."""
     statuses = [sign_in(client, f"guess-{number}") for number in range(6)]
     assert statuses == [401] * 5 + [429]
     answer = client.post("/api/session", json={"password": held.page_password})
