@@ -129,9 +129,13 @@ export class Call extends EventTarget {
     const who = from.identity === this.room.localParticipant.identity ? "you" : "agent";
     const id = `${who} ${reader.info.attributes?.["lk.segment_id"] ?? reader.info.id}`;
     let text = "";
-    for await (const piece of reader) {
-      text += piece;
-      this.#tell("caption", { id, who, text });
+    try {
+      for await (const piece of reader) {
+        text += piece;
+        this.#tell("caption", { id, who, text });
+      }
+    } catch (error) {
+      if (!this.left) console.warn(error); // hung up in the middle of a sentence
     }
   }
 

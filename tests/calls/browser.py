@@ -21,6 +21,14 @@ RATE_HZ = 48_000
 BEFORE_S, AFTER_S = 7.0, 60.0
 # The page's words must fit on a phone.
 PHONE = {"width": 412, "height": 915}
+# The relay's addresses and credentials, as the server gave them to this browser.
+KEEP_ICE_SERVERS = """
+const set = RTCPeerConnection.prototype.setConfiguration;
+RTCPeerConnection.prototype.setConfiguration = function (configuration) {
+  window.iceServers = configuration.iceServers;
+  return set.call(this, configuration);
+};
+"""
 # Loudness of everything that the page plays, over the next second.
 HEARD = """async () => {
   const context = new AudioContext();

@@ -7,6 +7,7 @@ outside. Firewalls between the two are rules of the second namespace. Needs root
 import contextlib
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,18 @@ from voicestack.native.up import Stack
 # As on a LAN; nothing outside the two namespaces ever sees them.
 STACK_ADDRESS, BROWSER_ADDRESS = IPv4Address("10.213.77.1"), IPv4Address("10.213.77.2")
 DOMAIN, TURN_DOMAIN = "voice.example.test", "turn.example.test"
+FAR_NAME = "far.example.test"
+HOSTS = f"""127.0.0.1 localhost
+{STACK_ADDRESS} {DOMAIN} {TURN_DOMAIN}
+{BROWSER_ADDRESS} {FAR_NAME}
+"""
 READY_S = 180
+# ip-netns(8): each file of NAME in it is laid over the one in /etc.
+ETC = Path("/etc/netns")
+# What the stack sees on its machine; outside of the namespace it must be told.
+THERE = network.Machine(
+    (network.Interface("cable", IPv4Interface(f"{STACK_ADDRESS}/30")),), None, first_free_port=1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,11 @@ class Machines:
         """Return the command that runs there."""
         return ["ip", "netns", "exec", self.browser, *map(str, command)]
 
+    @staticmethod
+    def etc(name: str) -> Path:
+        """Return the folder whose files one of them finds in /etc."""
+        return ETC / name
+
     @contextlib.contextmanager
     def blocked(self, *rules: str) -> Iterator[None]:
         """Drop what leaves the browser's machine by these matches of iptables."""
@@ -55,9 +72,10 @@ def machines() -> Iterator[Machines]:
     """Make both, joined by a cable; gone afterwards with all that was in them."""
     mark = secrets.token_hex(3)
     made = Machines(f"vs-stack-{mark}", f"vs-far-{mark}")
-    hosts = Path("/etc/netns") / made.browser / "hosts"  # ip-netns(8) lays it over /etc/hosts
     try:
         for name in (made.stack, made.browser):
+            made.etc(name).mkdir(parents=True)
+            (made.etc(name) / "hosts").write_text(HOSTS)
             _run(["ip", "netns", "add", name])
             _run(["ip", "-n", name, "link", "set", "lo", "up"])
         near, far = f"vsa{mark}", f"vsb{mark}"
@@ -70,16 +88,13 @@ def machines() -> Iterator[Machines]:
             _run(["ip", "-n", name, "address", "add", f"{address}/30", "dev", end])
             _run(["ip", "-n", name, "link", "set", end, "up"])
         _run(["ip", "-n", made.browser, "route", "add", "default", "via", str(STACK_ADDRESS)])
-        hosts.parent.mkdir(parents=True)
-        hosts.write_text(f"127.0.0.1 localhost\n{STACK_ADDRESS} {DOMAIN} {TURN_DOMAIN}\n")
         yield made
     finally:
         for name in (made.stack, made.browser):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-        hosts.unlink(missing_ok=True)
+            shutil.rmtree(made.etc(name), ignore_errors=True)
         with contextlib.suppress(OSError):
-            hosts.parent.rmdir()
-            hosts.parent.parent.rmdir()
+            ETC.rmdir()
 
 
 @contextlib.contextmanager
@@ -93,9 +108,7 @@ def running(folder: Path, where: Machines) -> Iterator[Stack]:
         TURN_DOMAIN=TURN_DOMAIN,
         STACK_PORT_BASE="",
     )
-    interface = network.Interface("cable", IPv4Interface(f"{STACK_ADDRESS}/30"))
-    there = network.Machine((interface,), None, first_free_port=1)
-    stack = Stack(settings.load(folder, environ=values, machine=there), world.ROOT)
+    stack = Stack(settings.load(folder, environ=values, machine=THERE), world.ROOT)
     try:
         _run(
             where.on_stack(sys.executable, "-m", __name__, folder),

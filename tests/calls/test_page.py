@@ -1,7 +1,10 @@
 """People talk to the agent in a browser, over whatever their network lets through."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.calls import browser as chromium
-from tests.calls import elsewhere
+from tests.calls import elsewhere, world
 from tests.calls.elsewhere import Machines
 from tests.speech import Utterance
 from voicestack.native.up import Stack
@@ -62,7 +65,9 @@ async def talk(page: Page) -> None:
     await expect(captions(page, "you")).to_contain_text(WORD, timeout=ANSWERS_MS)
 
 
-async def test_a_question_is_asked_and_answered(browser: Browser, stack: Stack) -> None:
+async def test_a_question_is_asked_and_answered(
+    browser: Browser, stack: Stack, tmp_path: Path
+) -> None:
     """Sign in, talk, read along, be muted, hang up: on the screen of a phone."""
     page = await chromium.signed_in(browser, stack)
     problems: list[str] = []
@@ -74,6 +79,7 @@ async def test_a_question_is_asked_and_answered(browser: Browser, stack: Stack) 
     await expect(captions(page, "agent").first).to_contain_text("Harbor Dental")
     await expect(captions(page, "agent")).to_have_count(2, timeout=ANSWERS_MS)
     await expect(page.locator("#connection")).to_contain_text("directly over UDP")
+    await page.screenshot(path=tmp_path / "call.png")  # what a person would have seen
     await page.get_by_role("button", name="Mute").click()
     await expect(page.get_by_role("button", name="Muted")).to_have_attribute("aria-pressed", "true")
     await page.get_by_role("button", name="Hang up").click()
@@ -152,3 +158,42 @@ async def test_an_unknown_authority_is_refused(
         page = await (await browser.new_context()).new_page()
         with pytest.raises(Exception, match="ERR_CERT_AUTHORITY_INVALID"):
             await page.goto(chromium.URL)
+
+
+async def test_the_relay_leads_nowhere_else(
+    browser: Browser, stack: Stack, machines: Machines
+) -> None:
+    """Who may use it reaches the media server, and neither loopback nor any other address."""
+    page = await chromium.signed_in(browser, stack)
+    await page.add_init_script(chromium.KEEP_ICE_SERVERS)
+    await page.reload()
+    await page.get_by_role("button", name="Talk", exact=True).click()
+    await expect(page.locator("#connection")).to_have_attribute("data-kind", "udp")
+    ((given,),) = [await page.evaluate("window.iceServers")]
+    assert any(url.startswith("turns:turn.example.test:443") for url in given["urls"])
+    far = ["127.0.0.1", "0.0.0.0", str(elsewhere.BROWSER_ADDRESS), "169.254.169.254", "10.0.0.1"]
+    peers = [*far, "100.64.0.1", "198.18.0.1", "240.0.0.1", "8.8.8.8", str(elsewhere.STACK_ADDRESS)]
+
+    def ask(password: str) -> dict[str, str]:
+        question = {
+            "server": [str(elsewhere.STACK_ADDRESS), stack.ports["turn_udp"]],
+            "user": given["username"],
+            "password": password,
+            "peers": peers,
+        }
+        said: dict[str, str] = json.loads(
+            subprocess.run(
+                machines.on_browser(sys.executable, "-m", "tests.calls.relay_probe"),
+                input=json.dumps(question),
+                cwd=world.ROOT,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            ).stdout
+        )
+        return said
+
+    wanted = dict.fromkeys(peers, "refused") | {str(elsewhere.STACK_ADDRESS): "granted"}
+    assert ask(given["credential"]) == wanted
+    assert ask("guessed") == {"": "refused"}

@@ -1,11 +1,15 @@
 """TLS and relay as rendered: Caddy takes each mode's file, and the relay leads here alone."""
 
+import contextlib
 import json
+import ssl
 import subprocess
+import time
 from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 from tests.servers import binary
@@ -13,7 +17,7 @@ from tests.servers import binary
 from voicestack import credentials, network, settings
 from voicestack.native import render
 from voicestack.native.paths import Paths
-from voicestack.ports import resolve
+from voicestack.ports import at_base, free_base, resolve
 
 ROOT = Path(__file__).resolve().parents[3]
 ADDRESS = "192.168.7.20"
@@ -114,6 +118,57 @@ def test_the_relay_leads_here_alone(tmp_path: Path, node_ip: str) -> None:
     assert not is_denied(node_ip)
     allowed = [f"{node_ip}/32"] if IPv4Address(node_ip).is_private else None
     assert turn.get("allow_restricted_peer_cidrs") == allowed
+
+
+def test_what_caddy_passes_on_and_what_it_writes(tmp_path: Path) -> None:
+    """With nothing behind it: 502 for what is passed on, 404 for the rest, no token in its log."""
+    if not binary("caddy").exists():
+        pytest.skip("caddy is not built yet: make setup")
+    base = free_base()
+    file, log = tmp_path / "Caddyfile", tmp_path / "log"
+    more = {"LISTEN": "loopback", "STACK_PORT_BASE": str(base)}
+    file.write_text(rendered(tmp_path, "caddy/Caddyfile.j2", **more))
+    root = tmp_path / "state/caddy/pki/authorities/local/root.crt"
+    url = f"https://localhost:{at_base(base)['https']}"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(
+            [binary("caddy"), "run", "--config", file], stderr=out, env={"HOME": str(tmp_path)}
+        ) as process,
+    ):
+        try:
+            client = trusting(root, url)
+            statuses = {
+                path: client.get(path).status_code
+                for path in (
+                    "/",
+                    "/api/session",
+                    "/rtc?access_token=eyJhbGci.eyJ2aWRl.x&join_request=eyJx",
+                )
+            }
+            assert set(statuses.values()) == {502}
+            closed = ("/lines/apply", "/livekit/webhook", "/ready", "/api", "/metrics", "/rtcx")
+            assert {path: client.get(path).status_code for path in closed} == dict.fromkeys(
+                closed, 404
+            )
+            assert client.get("/ca.crt").text == root.read_text()
+        finally:
+            process.terminate()
+    assert "access_token=hidden" in log.read_text()
+    assert "eyJ" not in log.read_text()
+
+
+def trusting(root: Path, url: str) -> httpx.Client:
+    """A client that trusts the authority, once Caddy has made it and listens."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, httpx.TransportError):
+            context = ssl.create_default_context(cafile=str(root))
+            client = httpx.Client(base_url=url, verify=context)
+            client.get("/ca.crt")
+            return client
+        time.sleep(0.05)
+    raise AssertionError("Caddy does not answer")
 
 
 def test_behind_nat_the_relay_listens_on_this_machine(tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_only_missing_packages_are_installed_and_listed_first(machine: Machine) 
     assert "DPkg::Lock::Timeout=300" in install
 
 
+def test_what_tests_need_is_installed_for_tests_alone(machine: Machine) -> None:
+    """Users get no browser; developers and CI do."""
+    assert machine.run().returncode == 0
+    assert machine.calls("apt-get") == []
+    assert machine.run("--dev").returncode == 0
+    assert machine.calls("apt-get")[-1].endswith("libnss3-tools iproute2 iptables")
+    machine.installed(f"{ALL} {DEV}")
+    assert machine.run("--dev").returncode == 0
+    assert machine.calls("apt-get") == []
+
+
 @pytest.mark.parametrize(("lists", "updates"), [("", 1), ("/var/lib/apt/lists", 0)])
 def test_lists_are_updated_only_when_old(machine: Machine, lists: str, updates: int) -> None:
     """Lists of the last day that know every name are good enough."""
