@@ -1,5 +1,6 @@
 """The page and what it asks for: sign in, a token for one call, how the stack is doing."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import structlog
 from livekit import api
 from starlette.middleware import Middleware
@@ -28,6 +30,7 @@ log = structlog.get_logger()
 PAGE = Path(__file__).with_name("page")
 # The browser joins at once; livekit-server renews the token of who is in the room.
 JOIN_TTL_S = 120
+STATUS_TIMEOUT_S = 5.0
 # A password and a few braces.
 MOST_BODY_BYTES = 2048
 HEADERS = {
@@ -142,8 +145,14 @@ class Site:
     async def status(self, request: Request) -> Response:
         """Count the calls that are up, from phones and browsers."""
         self.door.visitor(request)
-        async with api.LiveKitAPI(self.url, self.key, self.secret) as livekit:
-            rooms = (await livekit.room.list_rooms(api.ListRoomsRequest())).rooms
+        try:
+            async with (
+                asyncio.timeout(STATUS_TIMEOUT_S),
+                api.LiveKitAPI(self.url, self.key, self.secret) as livekit,
+            ):
+                rooms = (await livekit.room.list_rooms(api.ListRoomsRequest())).rooms
+        except (api.TwirpError, aiohttp.ClientError, TimeoutError) as error:
+            raise RefusedError(503, "no-server") from error
         return JSONResponse({"calls": sum(room.num_participants > 0 for room in rooms)})
 
 

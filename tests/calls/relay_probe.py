@@ -13,6 +13,8 @@ from aioice.turn import DEFAULT_ALLOCATION_LIFETIME, TurnClientUdpProtocol
 FIRST_CHANNEL = 0x4000  # RFC 8656, 12
 # Any port: permissions are for addresses (RFC 8656, 9).
 PEER_PORT = 9
+# An answer takes a millisecond.
+ANSWER_S = 3.0
 
 
 async def ask(
@@ -31,8 +33,9 @@ async def ask(
         remote_addr=server,
     )
     try:
-        await client.connect()
-    except TransactionFailed:
+        async with asyncio.timeout(ANSWER_S):
+            await client.connect()
+    except (TransactionFailed, TimeoutError):  # whose credentials are wrong is not answered
         transport.close()
         return {"": "refused"}
     said = {}

@@ -15,6 +15,7 @@ from tests.calls import browser as chromium
 from tests.calls import elsewhere, world
 from tests.calls.elsewhere import Machines
 from tests.speech import Utterance
+from voicestack import ports
 from voicestack.native.up import Stack
 
 pytestmark = [
@@ -29,6 +30,15 @@ WORD = "Dublin"
 AUDIBLE = 0.005
 STARTS_MS, ANSWERS_MS = 20_000, 30_000
 UDP, ICE_TCP = "-p udp", "-p tcp --dport 7881"
+# Prints the ports that take a connection.
+CONNECT = """
+import socket, sys
+for port in sys.argv[2:]:
+    with socket.socket() as trial:
+        trial.settimeout(5)
+        if trial.connect_ex((sys.argv[1], int(port))) == 0:
+            print(port)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +128,46 @@ async def test_what_the_network_lets_through_is_enough(
         await page.get_by_role("button", name="Hang up").click()
 
 
+@pytest.mark.usefixtures("stack")
+def test_a_phone_is_answered_as_well(machines: Machines) -> None:
+    """The media server answers on one address: the SIP gateway and the agent find it too."""
+    number = f"{elsewhere.STACK_ADDRESS}:5060"
+    command = ("scripts/test_call.py", "--greeting-only", "--no-transcribe", "--server", number)
+    done = subprocess.run(
+        machines.on_stack(sys.executable, *command),
+        cwd=world.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_from_elsewhere_only_documented_ports_answer(machines: Machines, stack: Stack) -> None:
+    """Of all that listens on the stack's machine; what does not listen cannot be reached."""
+    listed = subprocess.run(
+        machines.on_stack("ss", "-Hlnt"), capture_output=True, text=True, check=True
+    ).stdout
+    listening = {line.split()[3].rpartition(":")[2] for line in listed.splitlines()}
+    answering = subprocess.run(
+        machines.on_browser(
+            sys.executable, "-c", CONNECT, str(elsewhere.STACK_ADDRESS), *listening
+        ),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    documented = {
+        stack.ports[port.key]
+        for port in ports.TABLE
+        # Port 80 is for ACME.
+        if port.bind != "loopback" and "tcp" in port.proto and port.key != "http"
+    }
+    assert set(map(int, answering.split())) == documented
+    assert {str(stack.ports[key]) for key in ("redis", "control", "livekit_http")} <= listening
+
+
 async def test_nobody_talks_without_signing_in(browser: Browser, stack: Stack) -> None:
     """A wrong password is told so; nothing but the page and its files answers."""
     page = await (await browser.new_context()).new_page()
@@ -136,6 +186,8 @@ async def test_nobody_talks_without_signing_in(browser: Browser, stack: Stack) -
         ("GET", "/ready", 404),
     ):
         assert await page.evaluate(asked, [method, path]) == status, path
+    # Tries are counted for the browser's own address, not for Caddy's.
+    assert f'"address": "{elsewhere.BROWSER_ADDRESS}"' in world.log_text(stack, "control")
 
 
 async def test_a_forbidden_microphone_is_explained(

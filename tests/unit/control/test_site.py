@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from control import door
 from control.site import HEADERS, Site
 from voicestack import credentials, settings
+from voicestack.ports import free_base
 
 HOST = "voice.example.test"
 ORIGIN = {"Origin": f"https://{HOST}"}
@@ -22,7 +23,8 @@ def stack(tmp_path: Path) -> settings.Settings:
     (cache / "page").mkdir(parents=True)
     (cache / "page/livekit-client.js").write_text("// the client")
     values = {"VOICESTACK_CACHE": str(cache), "BUSINESS_NAME": "Harbor Dental"}
-    return settings.load(tmp_path, environ={**values, "LISTEN": "loopback"})
+    values |= {"LISTEN": "loopback", "STACK_PORT_BASE": str(free_base())}
+    return settings.load(tmp_path, environ=values)
 
 
 @pytest.fixture
@@ -185,6 +187,13 @@ def test_a_token_is_for_one_room_and_one_agent(
         "canUpdateOwnMetadata": False,
     }
     assert claims["roomConfig"] == {"agents": [{"agentName": "receptionist"}]}
+
+
+def test_a_server_that_is_down_is_said(client: TestClient, held: credentials.Credentials) -> None:
+    """Nothing listens where livekit-server should: no stack trace."""
+    assert sign_in(client, held.page_password) == 200
+    answer = client.get("/api/status")
+    assert (answer.status_code, answer.json()) == (503, {"error": "no-server"})
 
 
 def test_calls_are_counted(client: TestClient, held: credentials.Credentials) -> None:
