@@ -93,6 +93,19 @@ class Ports:
         return range(self._first[key], self._first[key] + BY_KEY[key].count)
 
 
+def in_use(port: Port, settings: "Settings") -> bool:
+    """Tell whether anything listens there, as the stack is set."""
+    if port.key == "http":
+        return settings.acme_email is not None
+    if port.key == "turn_tls":
+        return settings.turn_domain is not None
+    return settings.listen != "loopback" or port.key not in {
+        "livekit_tcp",
+        "turn_udp",
+        "turn_relay",
+    }
+
+
 def authority(settings: "Settings") -> str:
     """Return what stands after https:// in the page's address."""
     host, number = settings.domain or str(settings.node_ip), resolve(settings)["https"]

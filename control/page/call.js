@@ -148,10 +148,11 @@ export class Call extends EventTarget {
     clearInterval(this.looking);
     this.microphone?.stop();
     for (const element of document.querySelectorAll("body > audio")) element.remove();
-    const byUs = this.left || reason === DisconnectReason.CLIENT_INITIATED;
-    const byAgent = reason === DisconnectReason.ROOM_DELETED;
+    let problem = null;
+    if (reason === DisconnectReason.ROOM_DELETED) problem = this.agent ? null : "no-agent"; // the agent hung up
+    else if (!this.left && reason !== DisconnectReason.CLIENT_INITIATED) problem = "lost";
     this.left = true;
-    this.#tell("ended", byUs || byAgent ? null : "lost");
+    this.#tell("ended", problem);
   }
 }
 

@@ -161,8 +161,7 @@ def test_from_elsewhere_only_documented_ports_answer(machines: Machines, stack: 
     documented = {
         stack.ports[port.key]
         for port in ports.TABLE
-        # Port 80 is for ACME.
-        if port.bind != "loopback" and "tcp" in port.proto and port.key != "http"
+        if port.bind != "loopback" and "tcp" in port.proto and ports.in_use(port, stack.settings)
     }
     assert set(map(int, answering.split())) == documented
     assert {str(stack.ports[key]) for key in ("redis", "control", "livekit_http")} <= listening
@@ -184,6 +183,7 @@ async def test_nobody_talks_without_signing_in(browser: Browser, stack: Stack) -
         ("POST", "/lines/apply", 404),
         ("POST", "/livekit/webhook", 404),
         ("GET", "/ready", 404),
+        ("POST", "/twirp/livekit.RoomService/ListRooms", 404),
     ):
         assert await page.evaluate(asked, [method, path]) == status, path
     # Tries are counted for the browser's own address, not for Caddy's.

@@ -180,3 +180,14 @@ def test_behind_nat_the_relay_listens_on_this_machine(tmp_path: Path) -> None:
     """NODE_IP is the router's: no socket of ours can have it."""
     assert livekit(tmp_path, NODE_IP="9.9.9.9")["turn"]["bind_addresses"] == [ADDRESS]
     assert livekit(tmp_path)["turn"]["bind_addresses"] == [ADDRESS]
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [({}, ADDRESS), ({"NODE_IP": "9.9.9.9"}, ADDRESS), ({"LISTEN": "loopback"}, "127.0.0.1")],
+)
+def test_media_comes_by_one_address(tmp_path: Path, environ: dict[str, str], address: str) -> None:
+    """The server would call every address of the machine by the same name, and hear on one."""
+    rtc = livekit(tmp_path, **environ)["rtc"]
+    assert rtc["ips"] == {"includes": [f"{address}/32"]}
+    assert rtc["enable_loopback_candidate"] == (address == "127.0.0.1")
