@@ -21,6 +21,7 @@ from voicestack.native.up import Stack
 
 # As on a LAN; nothing outside the two namespaces ever sees them.
 STACK_ADDRESS, BROWSER_ADDRESS = IPv4Address("10.213.77.1"), IPv4Address("10.213.77.2")
+OTHER_ADDRESS = "10.214.77.1/24"
 DOMAIN, TURN_DOMAIN = "voice.example.test", "turn.example.test"
 FAR_NAME = "far.example.test"
 HOSTS = f"""127.0.0.1 localhost
@@ -78,6 +79,13 @@ def machines() -> Iterator[Machines]:
             (made.etc(name) / "hosts").write_text(HOSTS)
             _run(["ip", "netns", "add", name])
             _run(["ip", "-n", name, "link", "set", "lo", "up"])
+        # A network that the browser is not on: servers must not answer from there.
+        _run(
+            ["ip", "-n", made.stack, "link", "add", "other", "type", "veth", "peer", "name", "end"]
+        )
+        _run(["ip", "-n", made.stack, "address", "add", OTHER_ADDRESS, "dev", "other"])
+        for name in ("other", "end"):
+            _run(["ip", "-n", made.stack, "link", "set", name, "up"])
         near, far = f"vsa{mark}", f"vsb{mark}"
         ends = ("type", "veth", "peer", "name", far, "netns", made.browser)
         _run(["ip", "-n", made.stack, "link", "add", near, *ends])

@@ -128,6 +128,20 @@ async def test_what_the_network_lets_through_is_enough(
         await page.get_by_role("button", name="Hang up").click()
 
 
+async def test_a_caller_too_many_is_told(browser: Browser, stack: Stack) -> None:
+    """Two lines are taken, one by somebody muted; when one hangs up, the third gets through."""
+    first, second, third = [await chromium.signed_in(browser, stack) for _ in range(3)]
+    for page in (first, second):
+        await page.get_by_role("button", name="Talk", exact=True).click()
+        await expect(page.locator("#state")).to_have_text("Speaking", timeout=STARTS_MS)
+    await first.get_by_role("button", name="Mute").click()
+    await third.get_by_role("button", name="Talk", exact=True).click()
+    await expect(third.get_by_role("alert")).to_contain_text("Nobody answered", timeout=STARTS_MS)
+    await first.get_by_role("button", name="Hang up").click()
+    await third.get_by_role("button", name="Talk", exact=True).click()
+    await expect(third.locator("#state")).to_have_text("Speaking", timeout=STARTS_MS)
+
+
 @pytest.mark.usefixtures("stack")
 def test_a_phone_is_answered_as_well(machines: Machines) -> None:
     """The media server answers on one address: the SIP gateway and the agent find it too."""
