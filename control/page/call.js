@@ -52,6 +52,7 @@ export class Call extends EventTarget {
       .on(RoomEvent.ParticipantAttributesChanged, (_, who) => this.#notice(who))
       .on(RoomEvent.Reconnecting, () => this.#tell("state", "reconnecting"))
       .on(RoomEvent.Reconnected, () => this.room.remoteParticipants.forEach((who) => this.#notice(who)))
+      .on(RoomEvent.AudioPlaybackStatusChanged, () => this.room.canPlaybackAudio || this.#askForTouch())
       .on(RoomEvent.ConnectionQualityChanged, (quality, who) => who.isLocal && this.#tell("quality", quality))
       .on(RoomEvent.Disconnected, (reason) => this.#ended(reason));
     this.room.registerTextStreamHandler("lk.transcription", (reader, from) => this.#caption(reader, from));
@@ -122,6 +123,16 @@ export class Call extends EventTarget {
     track.once("ended", () => track.detach().forEach((element) => element.remove()));
     this.#notice(who);
     this.#tell("voice", track.mediaStreamTrack);
+  }
+
+  // Some browsers play sound only after another touch than the one on Talk.
+  #askForTouch() {
+    this.#tell("state", "silent");
+    const play = async () => {
+      await this.room.startAudio();
+      if (this.agent) this.#notice(this.agent);
+    };
+    document.addEventListener("click", play, { once: true });
   }
 
   // The agent's words come as they are spoken; ours at once, and perhaps corrected.

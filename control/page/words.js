@@ -39,4 +39,5 @@ export const STATES = {
   thinking: "Thinking…",
   speaking: "Speaking",
   reconnecting: "Reconnecting…",
+  silent: "Touch the page to hear the agent",
 };
