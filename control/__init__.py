@@ -1,1 +1,1 @@
-"""The always-on service: keeps the lines applied, receives webhooks of livekit-server."""
+"""The always-on service: keeps the lines applied, receives webhooks, serves the page."""

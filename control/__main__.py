@@ -1,4 +1,4 @@
-"""`python -m control`: lines applied and kept, webhooks received, until SIGTERM."""
+"""`python -m control`: lines applied and kept, webhooks received, the page, until SIGTERM."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,7 @@ from control.guard import Guard
 from control.history import History, Keep
 from control.keeper import Keeper, Source
 from control.messages import Post
+from control.site import Site
 from control.webhooks import Webhooks
 from control.workers import Workers
 from voicestack import credentials, ports
@@ -53,7 +54,8 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
         async with _livekit(settings, held) as client:
             desk.guard = Guard(client, desk.workers, history.result)
             webhooks = Webhooks(key, secret, desk.on_event, desk.guard.on_event)
-            web = app.build(keeper, webhooks, desk.routes(), secret=held.control_secret)
+            site = Site.of(settings, held)
+            web = app.build(keeper, webhooks, site, desk.routes(), secret=held.control_secret)
             tasks = {
                 "keeper": keeper.run(),
                 "watch": keeper.watch(),
@@ -109,6 +111,9 @@ def _config(web: Starlette) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Behind Caddy, on this machine: the address of a browser is in X-Forwarded-For.
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
         limit_concurrency=64,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",

@@ -1,4 +1,4 @@
-"""HTTP of control: health, readiness, apply, webhooks; loopback only."""
+"""HTTP of control: health, readiness, apply, webhooks, the page; Caddy passes on the page alone."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,14 @@ from starlette.routing import Route
 
 from control.desk import may_ask
 from control.keeper import Keeper
+from control.site import Site
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError
 
 
-def build(keeper: Keeper, webhooks: Webhooks, more: Sequence[Route], *, secret: str) -> Starlette:
+def build(
+    keeper: Keeper, webhooks: Webhooks, site: Site, more: Sequence[Route] = (), *, secret: str
+) -> Starlette:
     """All routes."""
 
     async def health(_request: Request) -> JSONResponse:
@@ -45,5 +48,7 @@ def build(keeper: Keeper, webhooks: Webhooks, more: Sequence[Route], *, secret: 
             Route("/lines/apply", apply, methods=["POST"]),
             Route("/livekit/webhook", webhooks.receive, methods=["POST"]),
             *more,
-        ]
+            *site.routes(),
+        ],
+        middleware=site.middleware(),
     )

@@ -22,6 +22,8 @@ MOST_BYTES = 256 * 1024
 WINDOW_S = 300
 # More ids than events can come within the window on one machine.
 MOST_IDS = 20_000
+# Who else is in a room is ours: the agent, recorders.
+CALLERS = {ParticipantInfo.Kind.SIP: "phone", ParticipantInfo.Kind.STANDARD: "browser"}
 
 
 class RefusedError(Exception):
@@ -106,7 +108,8 @@ async def body_of(request: Request, content_type: str, most_bytes: int) -> bytes
 def note(event: WebhookEvent) -> None:
     """Log calls as they come and go; a number never beyond its last two digits."""
     who = event.participant
-    if who.kind != ParticipantInfo.Kind.SIP:
+    by = CALLERS.get(who.kind)
+    if by is None:
         return
     caller = who.attributes.get("sip.phoneNumber") or who.name
     digits = [character for character in caller if character.isdigit()]
@@ -114,6 +117,7 @@ def note(event: WebhookEvent) -> None:
         "room": event.room.name,
         "call": who.attributes.get("sip.callID", ""),
         "caller": "".join(digits[-2:]),
+        "by": by,
     }
     if event.event == "participant_joined":
         log.info("call started", **fields)

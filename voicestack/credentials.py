@@ -18,7 +18,19 @@ SECRET_CHARACTERS = 43
 # An API key is a name, not a secret; livekit-server's own generator writes "API" and 12 characters.
 KEY_BYTES = 12
 KEY_CHARACTERS = 15
-NAMES = ("livekit_api_key", "livekit_api_secret", "redis_password", "control_secret")
+# The page's password is typed on phones: five groups of four characters that nobody mixes up,
+# 20 x log2(31) = 99 bits.
+GROUP_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+PASSWORD_GROUPS, PASSWORD_GROUP_CHARACTERS = 5, 4
+PASSWORD_CHARACTERS = PASSWORD_GROUPS * (PASSWORD_GROUP_CHARACTERS + 1) - 1
+NAMES = (
+    "livekit_api_key",
+    "livekit_api_secret",
+    "redis_password",
+    "control_secret",
+    "page_password",
+)
+LEAST_CHARACTERS = {"livekit_api_key": KEY_CHARACTERS, "page_password": PASSWORD_CHARACTERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,7 @@ class Credentials:
     livekit_api_secret: str = field(repr=False)
     redis_password: str = field(repr=False)
     control_secret: str = field(repr=False)  # bearer of POST /lines/apply
+    page_password: str = field(repr=False)  # with which people sign in on the page
 
 
 def directory_of(settings: "Settings") -> Path:
@@ -64,7 +77,13 @@ def read(settings: "Settings") -> Credentials:
 def _generate(name: str) -> str:
     if name == "livekit_api_key":
         return "API" + secrets.token_urlsafe(KEY_BYTES)
+    if name == "page_password":
+        return "-".join(_group() for _ in range(PASSWORD_GROUPS))
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def _group() -> str:
+    return "".join(secrets.choice(GROUP_ALPHABET) for _ in range(PASSWORD_GROUP_CHARACTERS))
 
 
 def _create(path: Path, value: str) -> None:
@@ -96,7 +115,7 @@ def _read(path: Path) -> str:
             hint=f"run as the owner of {path.parent}, or remove the file to have it made anew",
         ) from error
     _check_mode(path, allowed=0o600)
-    least = KEY_CHARACTERS if path.name == "livekit_api_key" else SECRET_CHARACTERS
+    least = LEAST_CHARACTERS.get(path.name, SECRET_CHARACTERS)
     if value != value.strip() or len(value) < least:
         raise CredentialsError(
             f"{path} holds {len(value.strip())} characters, {least} or more are needed"

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 Proto = Literal["tcp", "udp", "udp+tcp"]
 # loopback: 127.0.0.1 only. node: every interface with LISTEN=lan, 127.0.0.1 with LISTEN=loopback.
-Bind = Literal["loopback", "node"]
+# inside: as node, because the server cannot do otherwise, but nobody outside needs it.
+Bind = Literal["loopback", "node", "inside"]
 
 # A second copy of the stack takes this many ports from STACK_PORT_BASE on.
 BLOCK = 300
+# https:// without a port; livekit-server names no other one for its relay over TLS
+# (1.13.5, pkg/service/roommanager.go, iceServersForParticipant).
+HTTPS = 443
 # Linux hands 32768-60999 to outgoing connections (ip_local_port_range): below, a block stays free.
 FREE_BASES = range(20_000, 32_768 - BLOCK, BLOCK)
 
@@ -57,7 +61,14 @@ TABLE: tuple[Port, ...] = (
     Port("sip_metrics", 7895, 10, 1, "tcp", "sip", "loopback", "Prometheus metrics"),
     Port("livekit_metrics", 7896, 11, 1, "tcp", "livekit", "loopback", "Prometheus metrics"),
     Port("agent_metrics", 7897, 12, 1, "tcp", "agent", "loopback", "Prometheus metrics"),
-    Port("https", 8443, 13, 1, "tcp", "caddy", "node", "TLS for browsers"),
+    Port("https", 8443, 13, 1, "tcp", "caddy", "node", "the page, signalling, relay over TLS"),
+    Port("http", 80, 20, 1, "tcp", "caddy", "node", "with ACME_EMAIL: certificates, redirect"),
+    Port("caddy_health", 7899, 23, 1, "tcp", "caddy", "loopback", "health of the TLS proxy"),
+    Port("turn_udp", 3478, 21, 1, "udp", "livekit", "node", "relay for browsers, STUN"),
+    # TURN binds all its ports to the same addresses (livekit-server 1.13.5, pkg/service/turn.go).
+    Port("turn_tls", 5349, 22, 1, "tcp", "livekit", "inside", "relay behind the TLS of https"),
+    # A browser takes one for each way to the relay: 60 ports carry some 20 calls over the relay.
+    Port("turn_relay", 10300, 40, 60, "udp", "livekit", "inside", "the relay's own end"),
 )
 BY_KEY = {port.key: port for port in TABLE}
 
@@ -80,6 +91,25 @@ class Ports:
     def range(self, key: str) -> range:
         """All numbers of one entry of the table."""
         return range(self._first[key], self._first[key] + BY_KEY[key].count)
+
+
+def in_use(port: Port, settings: "Settings") -> bool:
+    """Tell whether anything listens there, as the stack is set."""
+    if port.key == "http":
+        return settings.acme_email is not None
+    if port.key == "turn_tls":
+        return settings.turn_domain is not None
+    return settings.listen != "loopback" or port.key not in {
+        "livekit_tcp",
+        "turn_udp",
+        "turn_relay",
+    }
+
+
+def authority(settings: "Settings") -> str:
+    """Return what stands after https:// in the page's address."""
+    host, number = settings.domain or str(settings.node_ip), resolve(settings)["https"]
+    return host if number == HTTPS else f"{host}:{number}"
 
 
 def resolve(settings: "Settings") -> Ports:

@@ -7,49 +7,33 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from voicestack import env_file, network, settings_judge
+from voicestack import env_file, network, ports, settings_judge
 from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
 from voicestack.settings_history import HistorySettings
+from voicestack.settings_kinds import (
+    AGENT_NAME,
+    EMAIL,
+    HOST_MUST,
+    KEY_FILE_MUST,
+    MODEL_MUST,
+    THREADS_MUST,
+    TRANSFER_TARGETS,
+    URL_MUST,
+    HostName,
+    ModelName,
+    PortNumber,
+    Text,
+    Threads,
+    Url,
+)
 from voicestack.settings_var import Var
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "models", "agent", "history", "paths")
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    whole = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
-    if not whole or parts.fragment or parts.username or any(ch.isspace() for ch in text):
-        raise ValueError("malformed URL")
-    _ = parts.port  # raises ValueError when out of range
-    return text.rstrip("/")
-
-
-def _model_name(text: str) -> str:
-    if ".." in text:  # names become paths below the cache
-        raise ValueError("leads out of the cache")
-    return text
-
-
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-Threads = Annotated[int, Field(ge=0, le=256)]
-Url = Annotated[str, AfterValidator(_url)]
-# No control characters: these texts reach prompts and logs.
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-ModelName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$"), AfterValidator(_model_name)
-]
-AGENT_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
-TRANSFER_TARGETS = r"^([a-z][a-z0-9_-]*=(\+[0-9]{3,15}|sips?:[^,\s]+)(, ?|$))+$"
-MODEL_MUST = "a model name: letters, digits and . _ : / -"
-URL_MUST = "http(s)://host[:port][/path] without user, password or query"
-KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"
-THREADS_MUST = "0 to 256"
+GROUPS = ("network", "public", "models", "agent", "history", "paths")
 
 
 class Settings(HistorySettings):
@@ -86,12 +70,36 @@ class Settings(HistorySettings):
         Field(5060, description="where phones call (UDP and TCP); STACK_PORT_BASE outranks it")
     )
     https_port: Annotated[
-        PortNumber, Var("network", "a port, 1 to 65535", ("caddy",), unit="port")
+        PortNumber,
+        Var(
+            "network",
+            "a port, 1 to 65535",
+            ("caddy",),
+            default="8443; with DOMAIN 443",
+            unit="port",
+        ),
     ] = Field(8443, description="where browsers come in; STACK_PORT_BASE outranks it")
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Var("network", "debug, info, warning or error", ("livekit", "sip", "control")),
     ] = Field("info", description="how much the services write to their logs")
+
+    domain: Annotated[
+        HostName | None,
+        Var("public", HOST_MUST, ("caddy",), default="none: the page is at NODE_IP"),
+    ] = Field(None, description="name under which browsers find the page")
+    turn_domain: Annotated[
+        HostName | None,
+        Var("public", HOST_MUST, ("livekit", "caddy"), default="none: no relay over TLS"),
+    ] = Field(None, description="second name of this machine: relay over TLS on port 443")
+    acme_email: Annotated[
+        Annotated[str, Field(pattern=EMAIL)] | None,
+        Var("public", "an e-mail address", ("caddy",), default="none: own authority"),
+    ] = Field(None, description="certificates by ACME, warnings to this address; needs DOMAIN")
+    acme_directory: Annotated[
+        Url | None,
+        Var("public", URL_MUST, ("caddy",), default="Let's Encrypt"),
+    ] = Field(None, description="another ACME server, for instance a company's own")
 
     models_source: Annotated[
         Literal["auto", "hub", "packages"], Var("models", "auto, hub or packages", ("setup",))
@@ -154,9 +162,9 @@ class Settings(HistorySettings):
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),
     ] = Field(60, description="calls in progress may end by themselves when the stack stops")
-    business_name: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
-        Field("our office", description="whose phone the agent answers")
-    )
+    business_name: Annotated[
+        Text, Var("agent", "1 to 200 characters on one line", ("agent", "control"))
+    ] = Field("our office", description="whose phone the agent answers")
     opening_hours: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
         Field("Monday to Friday, 9 am to 5 pm", description="what the agent says when asked")
     )
@@ -172,7 +180,7 @@ class Settings(HistorySettings):
         Var(
             "paths",
             "a directory that you may write",
-            ("setup", "supervisor"),
+            ("setup", "supervisor", "control"),
             default="$XDG_CACHE_HOME/voicestack or ~/.cache/voicestack",
         ),
     ] = Field(Path("~/.cache/voicestack"), description="programs and model weights")
@@ -234,6 +242,8 @@ def _build(
         found["node_ip"] = network.LOOPBACK
     elif "NODE_IP" not in values:
         found["node_ip"] = machine.node_ip
+    if settings.domain and "HTTPS_PORT" not in values:
+        found["https_port"] = ports.HTTPS
     return settings.model_copy(update=found), wrong
 
 

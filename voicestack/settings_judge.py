@@ -26,6 +26,8 @@ def judge(
         faults += _address(settings, values, machine)
     if not skip & {"STACK_PORT_BASE", "SIP_PORT", "HTTPS_PORT"}:
         faults += _ports(settings, values, machine)
+    if not skip & {"DOMAIN", "TURN_DOMAIN", "ACME_EMAIL", "NODE_IP", "LISTEN", "HTTPS_PORT"}:
+        faults += _public(settings, values)
     for name in ("LLM_API_KEY_FILE", "TTS_API_KEY_FILE"):
         path = getattr(settings, name.lower())
         if path is not None:
@@ -50,6 +52,34 @@ def _address(settings: "Settings", values: Mapping[str, Value], machine: Machine
     meaning = "is no address of this machine: callers would send their audio elsewhere"
     fix = f"use one of {own}, or remove the line"
     return [Fault(_where(values, "NODE_IP"), "NODE_IP", str(address), meaning, fix)]
+
+
+def _public(settings: "Settings", values: Mapping[str, Value]) -> list[Fault]:
+    """What names and certificates need of each other."""
+    faults = []
+
+    def fault(name: str, seen: object, meaning: str, fix: str) -> None:
+        faults.append(Fault(_where(values, name), name, str(seen), meaning, fix))
+
+    for name in ("TURN_DOMAIN", "ACME_EMAIL"):
+        if getattr(settings, name.lower()) and not settings.domain:
+            fault(name, "", "needs DOMAIN, the name of the page", "set DOMAIN")
+    if settings.acme_directory and not settings.acme_email:
+        fault("ACME_DIRECTORY", "", "is used with ACME_EMAIL only", "set ACME_EMAIL")
+    if settings.turn_domain and settings.turn_domain == settings.domain:
+        meaning = "must differ from DOMAIN: the name tells the relay from the page"
+        fault("TURN_DOMAIN", settings.turn_domain, meaning, "add a second name to your DNS")
+    moved = settings.stack_port_base is not None  # then a router may lead 443 to it
+    if settings.turn_domain and settings.https_port != ports.HTTPS and not moved:
+        meaning = "browsers look for the relay of TURN_DOMAIN on port 443"
+        fault("HTTPS_PORT", settings.https_port, meaning, "remove HTTPS_PORT or TURN_DOMAIN")
+    if settings.domain and settings.listen == "loopback":
+        fault("DOMAIN", settings.domain, "leads nowhere with LISTEN=loopback", "LISTEN=lan")
+    if settings.acme_email and "NODE_IP" not in values and not settings.node_ip.is_global:
+        meaning = "is this machine's private address: browsers outside would send audio there"
+        fix = "set NODE_IP to the public address that DOMAIN stands for"
+        fault("NODE_IP", settings.node_ip, meaning, fix)
+    return faults
 
 
 def _ports(settings: "Settings", values: Mapping[str, Value], machine: Machine) -> list[Fault]:

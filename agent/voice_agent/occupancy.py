@@ -73,7 +73,7 @@ async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) 
     quiet_since_s: float | None = None
     while ctx.room.isconnected():
         packets = await packets_received(caller)
-        if packets != received:
+        if packets != received or is_muted(caller):
             received, quiet_since_s = packets, None
             take(state_dir, ctx.job.id)
         elif quiet_since_s is None:
@@ -82,6 +82,15 @@ async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) 
             log.info("no audio arrives from the caller", extra={"packets": received})
             quiet_since_s = float("inf")  # said once
         await asyncio.sleep(CHECK_S)
+
+
+def is_muted(caller: rtc.RemoteParticipant) -> bool:
+    """Tell whether a browser has muted itself: the server then passes nothing on."""
+    return any(
+        publication.muted
+        for publication in caller.track_publications.values()
+        if publication.kind == rtc.TrackKind.KIND_AUDIO
+    )
 
 
 async def packets_received(caller: rtc.RemoteParticipant) -> int:

@@ -80,7 +80,12 @@ def test_no_secret_in_processes(stack: Stack) -> None:
     # (worker.py, 1.8.9), which only this user and root can read.
     for process in services:
         text = " ".join(process.cmdline()) + str(process.environ())
-        for secret in (held.livekit_api_secret, held.redis_password, held.control_secret):
+        for secret in (
+            held.livekit_api_secret,
+            held.redis_password,
+            held.control_secret,
+            held.page_password,
+        ):
             assert secret not in text, process.name()
 
 

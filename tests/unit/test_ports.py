@@ -55,6 +55,22 @@ def test_clashes_are_seen_by_protocol_and_range(number: int, pairs: set[tuple[st
     assert {(one, other) for one, other, _ in found} == pairs
 
 
+def test_some_ports_exist_in_some_modes_only(tmp_path: Path) -> None:
+    """A firewall rule for a port where nothing listens is a hole for later."""
+
+    def unused(**environ: str) -> set[str]:
+        values = {"STACK_PORT_BASE": "20000", "NODE_IP": "127.0.0.1", **environ}
+        stack = settings.load(tmp_path, environ=values)
+        return {port.key for port in ports.TABLE if not ports.in_use(port, stack)}
+
+    names = {"DOMAIN": "v.example.org", "TURN_DOMAIN": "t.example.org"}
+    assert unused() == {"http", "turn_tls"}
+    assert unused(**names) == {"http"}
+    assert unused(**names, ACME_EMAIL="a@example.org") == set()
+    loopback = {"http", "turn_tls", "turn_udp", "turn_relay", "livekit_tcp"}
+    assert unused(LISTEN="loopback") == loopback
+
+
 def test_udp_and_tcp_may_share_a_number() -> None:
     """They are different ports."""
     assert ports.clashes(ports.Ports({"https": 7882})) == []

@@ -195,6 +195,48 @@ def test_a_public_address_may_be_that_of_nat(tmp_path: Path) -> None:
     assert load(tmp_path, "NODE_IP=9.9.9.9\n").node_ip == IPv4Address("9.9.9.9")
 
 
+def test_a_domain_is_at_443(tmp_path: Path) -> None:
+    """Browsers take that for a name without a port; HTTPS_PORT still decides."""
+    machine = network.Machine(MACHINE.interfaces, "eth0", 1)
+
+    def port(**environ: str) -> int:
+        return settings.load(tmp_path, environ=environ, machine=machine).https_port
+
+    assert port(DOMAIN="voice.example.org") == 443
+    assert port(DOMAIN="voice.example.org", HTTPS_PORT="9443") == 9443
+    assert port() == 8443
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("TURN_DOMAIN=t.example.org\nHTTPS_PORT=443\n", "TURN_DOMAIN"),
+        ("ACME_EMAIL=a@example.org\nNODE_IP=9.9.9.9\n", "ACME_EMAIL"),
+        ("DOMAIN=v.example.org\nACME_DIRECTORY=https://ca.lan/dir\n", "ACME_DIRECTORY"),
+        ("DOMAIN=v.example.org\nTURN_DOMAIN=v.example.org\n", "TURN_DOMAIN"),
+        ("DOMAIN=v.example.org\nTURN_DOMAIN=t.example.org\nHTTPS_PORT=8443\n", "HTTPS_PORT"),
+        ("DOMAIN=v.example.org\nLISTEN=loopback\n", "DOMAIN"),
+        ("DOMAIN=v.example.org\nACME_EMAIL=a@example.org\n", "NODE_IP"),
+        ("DOMAIN=localhost\n", "DOMAIN"),
+        ("DOMAIN=https://v.example.org\n", "DOMAIN"),
+        ("DOMAIN=v.example.org\nACME_EMAIL=nobody\nNODE_IP=9.9.9.9\n", "ACME_EMAIL"),
+    ],
+)
+def test_names_and_certificates_must_fit(tmp_path: Path, text: str, wrong: str) -> None:
+    """What one needs of the other is said before anything starts."""
+    machine = network.Machine(MACHINE.interfaces, "eth0", 1)
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        settings.load(tmp_path, environ={}, machine=machine)
+    assert {fault.name for fault in caught.value.faults} == {wrong}
+
+
+def test_a_moved_block_may_lie_behind_443(tmp_path: Path) -> None:
+    """A router leads 443 to it; this machine cannot know."""
+    text = "DOMAIN=v.example.org\nTURN_DOMAIN=t.example.org\nSTACK_PORT_BASE=20000\n"
+    assert load(tmp_path, text).turn_domain == "t.example.org"
+
+
 def test_models_elsewhere_are_the_operators_choice(tmp_path: Path) -> None:
     """A URL on another host is allowed."""
     assert load(tmp_path, "LLM_URL=https://gpu.lan:8000/v1/\n").llm_url == "https://gpu.lan:8000/v1"

@@ -47,6 +47,6 @@ def mint_token(
     except VoicestackError as error:
         print(error.report(), file=sys.stderr)
         raise typer.Exit(2) from error
-    url = f"wss://{stack.node_ip}:{ports.resolve(stack)['https']}"
+    url = f"wss://{ports.authority(stack)}"
     facts = {"token": minted, "room": room, "identity": identity, "ttl_s": join.ttl_s, "url": url}
     print(json.dumps(facts) if as_json else minted)

@@ -1,6 +1,7 @@
 """Render the servers' configuration from the templates, settings, ports and secrets."""
 
 import os
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ruamel.yaml import YAML
 
+from voicestack import network
 from voicestack.credentials import Credentials
 from voicestack.native.paths import Paths
 from voicestack.native.services import Service, supervisor_config
@@ -49,6 +51,13 @@ def template_values(
         "ports": SimpleNamespace(**{key: ports[key] for key in ports}),
         "rtp_range": f"{rtp.start}-{rtp.stop - 1}",
         "node_ip": settings.node_ip,
+        "domain": settings.domain,
+        "acme_email": settings.acme_email,
+        "acme_directory": settings.acme_directory,
+        "turn_domain": settings.turn_domain,
+        "own_ip": own_ip(settings),
+        "turn_relay": ports.range("turn_relay"),
+        "turn_denied": all_but(settings.node_ip),
         "loopback_only": settings.listen == "loopback",
         "log_level": settings.log_level.lower(),
         "api_key": credentials.livekit_api_key,
@@ -58,6 +67,18 @@ def template_values(
         "redis_dir": paths.state / "redis",
         "caddy_dir": paths.state / "caddy",
     }
+
+
+def own_ip(settings: Settings) -> IPv4Address:
+    """Return NODE_IP, or what this machine calls itself behind one-to-one NAT."""
+    machine = network.look()
+    return settings.node_ip if settings.node_ip in machine.addresses else machine.node_ip
+
+
+def all_but(address: IPv4Address) -> list[str]:
+    """List networks that cover everything except one address."""
+    rest = IPv4Network("0.0.0.0/0").address_exclude(IPv4Network(address))
+    return [*map(str, sorted(rest)), "::/0"]
 
 
 def render(root: Path, template: str, values: dict[str, Any]) -> str:

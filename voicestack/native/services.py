@@ -163,11 +163,11 @@ def agent(settings: Settings, ports: Ports, paths: Paths, models: tuple[Service,
 
 
 def caddy(ports: Ports, paths: Paths) -> Service:
-    """TLS for browsers."""
+    """TLS for browsers: ready when its listeners are, which all start together."""
     return Service(
         "caddy",
         (paths.binary("caddy"), "run", "--config", str(paths.config / "Caddyfile")),
-        ready=shell(f"bash -c '</dev/tcp/127.0.0.1/{ports['https']}'"),
+        ready=http(ports["caddy_health"]),
         after=("control",),
     )
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from voicestack.native.services import Service
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.native.up import Progress, Stack
+from voicestack.ports import authority
 
 
 def down(stack: Stack, *, now: bool) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def endpoints(stack: Stack) -> dict[str, str]:
     node, ports = stack.settings.node_ip, stack.ports
     return {
         "phone": f"sip:+15550100@{node}:{ports['sip']}",
-        "browser": f"https://{node}:{ports['https']}",
+        "browser": f"https://{authority(stack.settings)}",
+        "password": f"cat {stack.paths.secrets / 'page_password'}",
         "api": f"http://127.0.0.1:{ports['livekit_http']}",
         "logs": str(stack.paths.logs),
     }

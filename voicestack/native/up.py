@@ -13,6 +13,7 @@ from voicestack.native.services import Service, all_services
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.ports import Ports, resolve
 from voicestack.settings import Settings
+from voicestack.setup.page import client_file
 
 # Models load and the worker imports within 15 s on two idle cores; a busy machine takes longer.
 READY_TIMEOUT_S = 120.0
@@ -45,6 +46,8 @@ class Stack:
     def check_installed(self) -> None:
         """Refuse to start without the programs; model servers name missing weights themselves."""
         missing = [name for name in BINARIES if not shutil.which(self.paths.binary(name))]
+        if not client_file(self.paths.cache).is_file():
+            missing.append("livekit-client (the page)")
         if missing:
             raise NativeError(
                 f"not installed: {', '.join(missing)}", hint="`make setup` installs what is missing"

@@ -16,6 +16,7 @@ from voicestack.setup import gobuild, gotool, manifest
 from voicestack.setup.files import one_at_a_time
 from voicestack.setup.hub import Hub
 from voicestack.setup.packages import Packages
+from voicestack.setup.page import PageStep
 from voicestack.setup.progress import Reporter, reporter
 from voicestack.setup.redis_server import RedisStep
 from voicestack.setup.steps import Outcome, Step, check_all, run_all
@@ -100,7 +101,9 @@ def make_steps(settings: Settings, environ: Mapping[str, str], *, verify: bool) 
         verify=verify,
     )
     tidy = gobuild.TidyStep(cache, builds[0].find_go, builds)
-    return [weights, RedisStep(cache, path), go, *builds, tidy]
+    node = Packages(requirements / "node.txt", downloads)
+    page = PageStep(ROOT / "tools" / "page", cache, node, path)
+    return [weights, RedisStep(cache, path), page, go, *builds, tidy]
 
 
 def wanted_models(settings: Settings) -> tuple[tuple[str, str], ...]:

@@ -4,6 +4,8 @@
 # What the stack needs of the distribution, and what for. redis-tools instead of redis-server: its
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
+# What tests need besides: a browser, its store of trusted authorities, machines made of namespaces.
+DEV_PACKAGES="chromium libnss3-tools iproute2 iptables"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 
@@ -13,8 +15,9 @@ fail() { # what was seen, then what to do
 }
 
 # Print the packages that are not installed. A Python that is new enough and a uv need no package.
-missing_packages() {
+missing_packages() { # --dev: also what tests need
     local wanted="$PACKAGES" package
+    [ "${1:-}" != --dev ] || wanted="$wanted $(dev_packages)"
     # Not a Debian: the steps that build tell which header or program they lack.
     command -v dpkg-query >/dev/null || return 0
     command -v uv >/dev/null || wanted="$wanted python3 python3-venv"
@@ -22,6 +25,15 @@ missing_packages() {
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
             printf '%s ' "$package"
     done
+}
+
+# Ubuntu's chromium is a snap, which no container or CI can run: the tests of the page skip themselves.
+dev_packages() {
+    if grep -qs '^ID=debian' /etc/os-release; then
+        printf '%s' "$DEV_PACKAGES"
+    else
+        printf '%s' "${DEV_PACKAGES#chromium }"
+    fi
 }
 
 # Run apt-get as root, without questions.

@@ -3,6 +3,9 @@
 import os
 import time
 from pathlib import Path
+from typing import cast
+
+from livekit import rtc
 
 from voice_agent import occupancy
 
@@ -47,3 +50,29 @@ def test_a_new_worker_starts_empty(tmp_path: Path) -> None:
     occupancy.take(tmp_path, "AJ_1")
     occupancy.clear(tmp_path)
     assert occupancy.in_use(tmp_path, ["AJ_1"]) == 0
+
+
+class Publication:
+    """One track of a caller, as far as it is looked at."""
+
+    def __init__(self, *, muted: bool, kind: int = rtc.TrackKind.KIND_AUDIO) -> None:
+        self.muted, self.kind = muted, kind
+
+
+class Caller:
+    """A caller with some tracks."""
+
+    def __init__(self, *publications: Publication) -> None:
+        self.track_publications = dict(enumerate(publications))
+
+
+def test_a_muted_browser_is_still_on_the_line() -> None:
+    """The server passes nothing on of who has muted himself; phones never say that they have."""
+
+    def is_muted(*publications: Publication) -> bool:
+        return occupancy.is_muted(cast("rtc.RemoteParticipant", Caller(*publications)))
+
+    assert is_muted(Publication(muted=True))
+    assert not is_muted(Publication(muted=False))
+    assert not is_muted()
+    assert not is_muted(Publication(muted=True, kind=rtc.TrackKind.KIND_VIDEO))

@@ -21,6 +21,7 @@ from tests.servers import KEY, SECRET, Servers, binary, servers
 from tests.unit.lines.test_lines_calls import CALLER, call, room_of
 
 from control.keeper import RECONCILE_S
+from voicestack import credentials
 from voicestack.lines.apply import switchboard
 
 ROOT = Path(__file__).parents[3]
@@ -95,7 +96,7 @@ async def control(tmp_path: Path) -> AsyncIterator[Control]:
         pytest.skip("livekit-server is not built yet: make setup")
     secrets = tmp_path / ".state/secrets"
     secrets.mkdir(parents=True, mode=0o700)
-    for name in ("livekit_api_key", "livekit_api_secret", "redis_password", "control_secret"):
+    for name in credentials.NAMES:
         (secrets / name).write_text(KEY if name == "livekit_api_key" else SECRET)
         (secrets / name).chmod(0o600)
     with servers(tmp_path) as stack:

@@ -76,9 +76,20 @@ async def test_a_call_is_logged_with_two_digits(hooks: Webhooks) -> None:
         "room": "call-_+15550100_x",
         "call": "SCL_1",
         "caller": "23",
+        "by": "phone",
     }
     assert (ended["event"], ended["lasted_s"]) == ("call ended", 7)
     assert "0123" not in json.dumps(logs)
+
+
+async def test_a_call_from_a_browser_is_logged(hooks: Webhooks) -> None:
+    """It has no number, and no name that we log."""
+    browser = {"identity": "browser-x", "name": "Ada", "kind": "STANDARD"}
+    with structlog.testing.capture_logs() as logs:
+        await post(hooks, event(participant=browser))
+    (started,) = logs
+    assert (started["event"], started["by"], started["caller"]) == ("call started", "browser", "")
+    assert "Ada" not in json.dumps(logs)
 
 
 async def test_others_than_callers_are_not_logged(hooks: Webhooks) -> None:

@@ -13,6 +13,7 @@ from livekit.protocol.sip import SIPDispatchRule, SIPDispatchRuleDirect
 from tests.servers import KEY, SECRET, Servers
 from tests.unit.lines.test_lines_plan import LINE, NETWORKS
 
+from voicestack import credentials
 from voicestack.errors import ApplyError
 from voicestack.lines.apply import switchboard
 from voicestack.lines.model import Digest, Line
@@ -137,7 +138,7 @@ def test_the_command_shows_and_compares(server: Servers, tmp_path: Path) -> None
     folder.mkdir(parents=True, mode=0o700)
     (tmp_path / "sip").mkdir()
     (tmp_path / "sip/lines.yaml").write_bytes((ROOT / "sip/lines.yaml").read_bytes())
-    for name in ("livekit_api_key", "livekit_api_secret", "redis_password", "control_secret"):
+    for name in credentials.NAMES:
         (folder / name).write_text(KEY if name == "livekit_api_key" else SECRET)
         (folder / name).chmod(0o600)
     base = server.ports["livekit_http"]

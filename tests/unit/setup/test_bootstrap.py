@@ -9,6 +9,7 @@ from tests.unit.setup.fakes import program
 
 ROOT = Path(__file__).parents[3]
 ALL = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
+DEV = "chromium libnss3-tools iproute2 iptables"
 SYSTEM_TOOLS = "bash cat cp cut dirname env find grep mkdir mv rm sed sha256sum sleep tail tr wc"
 
 
@@ -98,6 +99,17 @@ def test_only_missing_packages_are_installed_and_listed_first(machine: Machine) 
     install = machine.calls("apt-get")[-1]
     assert install.endswith("install --no-install-recommends libsoxr-dev redis-tools")
     assert "DPkg::Lock::Timeout=300" in install
+
+
+def test_what_tests_need_is_installed_for_tests_alone(machine: Machine) -> None:
+    """Users get no browser; developers and CI do."""
+    assert machine.run().returncode == 0
+    assert machine.calls("apt-get") == []
+    assert machine.run("--dev").returncode == 0
+    assert machine.calls("apt-get")[-1].endswith("libnss3-tools iproute2 iptables")
+    machine.installed(f"{ALL} {DEV}")
+    assert machine.run("--dev").returncode == 0
+    assert machine.calls("apt-get") == []
 
 
 @pytest.mark.parametrize(("lists", "updates"), [("", 1), ("/var/lib/apt/lists", 0)])
