@@ -7,7 +7,7 @@ from enum import Enum
 BUSY_S = 2.5
 # How long an offer may take to be accepted before another is made in its place. A worker answers
 # within 0.1 s; one that has just started may need longer, and a caller who is on the line waits.
-RETRY_S, PATIENT_RETRY_S = 0.8, 2.5
+RETRY_S, PATIENT_RETRY_S = 0.7, 2.5
 # A worker that died is back and registered within 8 s on two busy cores; longer silence is no call.
 GIVE_UP_S = 20.0
 # An agent that is alone ends its job within a second; one that does not holds a line.

@@ -16,6 +16,11 @@ from voicestack.phone import Call, Phone
 
 WITHIN_S = 20.0
 SILENCE_S = 5
+LINES = """\
+version: 1
+lines:
+  - {number: "+15550100", agent: support, callers: {from: [this-machine]}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +34,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> Itera
     """Real servers and ears; the language model calls the tools that a test wants."""
     more = {"TRANSFER_TARGETS": "billing=+15550123", "SILENCE_S": str(SILENCE_S)}
     folder = tmp_path_factory.mktemp("telephony")
+    lines = folder / "support.yaml"
+    lines.write_text(LINES)
+    more["LINES_FILE"] = str(lines)
     with world.running(folder, LLM_URL=models.url, TTS_URL=models.url, **more) as stack:
         yield stack
 

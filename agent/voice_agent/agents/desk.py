@@ -19,14 +19,12 @@ from livekit.agents import (
 )
 from livekit.agents.llm import FunctionTool, Tool
 
-from voice_agent import keys, transfer
+from voice_agent import transfer
 from voice_agent.brief import first_sentences
 from voice_agent.settings import AgentSettings
 
 log = logging.getLogger("voice_agent.agents")
 
-# A card number has 19 digits.
-MOST_KEYS = 20
 # Longer than anything a caller would dictate; a model that loops stops here.
 MAX_MESSAGE_CHARS = 2000
 
@@ -79,18 +77,6 @@ class Desk(Agent):
             return "The message is empty, ask the caller what to write down."
         save_message(self._messages, room=get_job_context().room.name, text=text)
         return "The message is written down."
-
-    @function_tool
-    async def read_keys(self, context: RunContext[None], most: int) -> str:
-        """Have the caller type a number on the keypad, such as a customer number or a PIN.
-
-        Args:
-            most: how many digits the number has at most.
-        """
-        prompt = "Please type it on your keypad, and then the hash key."
-        context.session.say(prompt, add_to_chat_ctx=False)
-        digits = await keys.collect(get_job_context().room, most=min(max(most, 1), MOST_KEYS))
-        return f"The caller typed {digits}." if digits else "The caller typed nothing."
 
     def _transfer_tool(self) -> FunctionTool[Any, Any]:
         """Where the caller may be sent; the model sees names, never numbers."""

@@ -1,9 +1,13 @@
 """Support: takes trouble down exactly, so that a colleague can call back with an answer."""
 
-from livekit.agents import Agent, function_tool
+from livekit.agents import Agent, RunContext, function_tool, get_job_context
 
+from voice_agent import keys
 from voice_agent.agents.desk import Desk
 from voice_agent.settings import AgentSettings
+
+# A card number has 19 digits.
+MOST_KEYS = 20
 
 INSTRUCTIONS = """\
 You are the support desk of {business}, on the phone.
@@ -36,3 +40,15 @@ class Support(Desk):
         from voice_agent.agents.sales import Sales
 
         return await self.hand_over(Sales(self.settings), "This is sales. I heard what you said.")
+
+    @function_tool
+    async def read_keys(self, context: RunContext[None], most: int) -> str:
+        """Have the caller type a number on the keypad, such as a customer number or a PIN.
+
+        Args:
+            most: how many digits the number has at most.
+        """
+        prompt = "Please type it on your keypad, and then the hash key."
+        context.session.say(prompt, add_to_chat_ctx=False)
+        digits = await keys.collect(get_job_context().room, most=min(max(most, 1), MOST_KEYS))
+        return f"The caller typed {digits}." if digits else "The caller typed nothing."

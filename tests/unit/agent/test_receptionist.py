@@ -17,10 +17,10 @@ def test_knows_name_and_hours(agent_settings: AgentSettings) -> None:
 
 
 def test_has_its_tools(agent_settings: AgentSettings) -> None:
-    """Opening hours, message, keys, end of call; no transfer where no target is listed."""
+    """Opening hours, message, end of call; no transfer where no target is listed."""
     agent = receptionist.Receptionist(agent_settings)
     names = {tool.info.name for tool in agent.tools}  # type: ignore[union-attr]
-    assert names == {"opening_hours", "take_message", "read_keys", "end_call"}
+    assert names == {"opening_hours", "take_message", "end_call"}
 
 
 def test_messages_are_for_the_operator_alone(tmp_path: Path) -> None:

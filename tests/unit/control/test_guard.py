@@ -66,7 +66,9 @@ async def test_without_a_worker_a_caller_hears_busy(
     assert refused.value.status == 486
     assert told == [(room, "busy")]
     acts = [each["act"] for each in logs if each["event"] == "guard acts"]
-    assert acts == ["ask for an agent again"] * 3 + ["let the caller hear busy"]
+    assert acts[-1] == "let the caller hear busy"
+    assert len(acts) > 2
+    assert set(acts[:-1]) == {"ask for an agent again"}
 
 
 async def room_of(client: api.LiveKitAPI) -> str:
