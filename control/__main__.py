@@ -5,17 +5,25 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import structlog
 import uvicorn
+from livekit import api
 from starlette.applications import Starlette
 
 from control import app, log
+from control.desk import Desk
+from control.guard import Guard
+from control.history import History, Keep
 from control.keeper import Keeper, Source
+from control.messages import Post
 from control.site import Site
 from control.webhooks import Webhooks
+from control.workers import Workers
 from voicestack import credentials, ports
 from voicestack import settings as stack_settings
 from voicestack.errors import VoicestackError
@@ -24,6 +32,8 @@ logger = structlog.get_logger()
 
 # An answer under way may end; all of them take milliseconds.
 GRACE_S = 1
+# The server is on this machine; a caller waits for what the guard asks it.
+TIMEOUT_S = 2.0
 
 
 class Server(uvicorn.Server):
@@ -38,27 +48,67 @@ class Server(uvicorn.Server):
 async def serve(settings: stack_settings.Settings, held: credentials.Credentials) -> None:
     """Own every task until told to stop."""
     keeper = Keeper(Source.of(settings, held))
-    webhooks = Webhooks(held.livekit_api_key, held.livekit_api_secret)
     site = Site.of(settings, held)
-    web = app.build(keeper, webhooks, site, secret=held.control_secret)
-    number = ports.resolve(settings)["control"]
+    with contextlib.closing(history_of(settings)) as history:
+        key, secret = held.livekit_api_key, held.livekit_api_secret
+        desk = Desk(Post(key, secret), Workers(), history, secret=held.control_secret)
+        async with _livekit(settings, held) as client:
+            desk.guard = Guard(client, desk.workers, history.result)
+            webhooks = Webhooks(key, secret, desk.on_event, desk.guard.on_event)
+            web = app.build(
+                keeper,
+                webhooks,
+                [*desk.routes(), *site.routes()],
+                site.middleware(),
+                secret=held.control_secret,
+            )
+            tasks = {
+                "keeper": keeper.run(),
+                "watch": keeper.watch(),
+                "guard": desk.guard.run(),
+                "history": history.run(),
+            }
+            await _until_stopped(web, ports.resolve(settings)["control"], tasks)
+
+
+async def _until_stopped(
+    web: Starlette, number: int, tasks: Mapping[str, Coroutine[Any, Any, None]]
+) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     with _listen(number) as listener:
         server = Server(_config(web))
         async with asyncio.TaskGroup() as group:
-            owned = [
-                group.create_task(keeper.run(), name="keeper"),
-                group.create_task(keeper.watch(), name="watch"),
-            ]
+            owned = [group.create_task(task, name=name) for name, task in tasks.items()]
             group.create_task(server.serve(sockets=[listener]), name="http")
-            logger.info("control started", port=number, lines_file=str(settings.lines_file))
+            logger.info("control started", port=number)
             await stop.wait()
             logger.info("control stopping")
             server.should_exit = True
             for task in owned:
                 task.cancel()
+
+
+def history_of(settings: stack_settings.Settings) -> History:
+    """The call history, as far as the settings let it be kept."""
+    keep = Keep(
+        numbers=settings.history_numbers,
+        transcripts=settings.history_transcripts == "on",
+        history_days=settings.history_days,
+        transcript_days=settings.transcript_days,
+    )
+    return History(settings.state_dir / "history" / "calls.sqlite", keep)
+
+
+def _livekit(settings: stack_settings.Settings, held: credentials.Credentials) -> api.LiveKitAPI:
+    return api.LiveKitAPI(
+        f"http://127.0.0.1:{ports.resolve(settings)['livekit_http']}",
+        held.livekit_api_key,
+        held.livekit_api_secret,
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        failover=False,
+    )
 
 
 def _config(web: Starlette) -> uvicorn.Config:

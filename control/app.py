@@ -1,20 +1,27 @@
 """HTTP of control: health, readiness, apply, webhooks, the page; Caddy passes on the page alone."""
 
-import hmac
-from ipaddress import ip_address
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from control.desk import may_ask
 from control.keeper import Keeper
-from control.site import Site
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError
 
 
-def build(keeper: Keeper, webhooks: Webhooks, site: Site, *, secret: str) -> Starlette:
+def build(
+    keeper: Keeper,
+    webhooks: Webhooks,
+    more: Sequence[BaseRoute],
+    middleware: Sequence[Middleware],
+    *,
+    secret: str,
+) -> Starlette:
     """All routes."""
 
     async def health(_request: Request) -> JSONResponse:
@@ -26,7 +33,7 @@ def build(keeper: Keeper, webhooks: Webhooks, site: Site, *, secret: str) -> Sta
 
     async def apply(request: Request) -> JSONResponse:
         """Apply now: what a signal would do, with an answer."""
-        if not _may_apply(request, secret):
+        if not may_ask(request, secret):
             return JSONResponse({"error": "not allowed"}, status_code=401)
         try:
             plan = await keeper.apply_now()
@@ -45,14 +52,7 @@ def build(keeper: Keeper, webhooks: Webhooks, site: Site, *, secret: str) -> Sta
             Route("/ready", ready),
             Route("/lines/apply", apply, methods=["POST"]),
             Route("/livekit/webhook", webhooks.receive, methods=["POST"]),
-            *site.routes(),
+            *more,
         ],
-        middleware=site.middleware(),
+        middleware=middleware,
     )
-
-
-def _may_apply(request: Request, secret: str) -> bool:
-    if request.client is None or not ip_address(request.client.host).is_loopback:
-        return False
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), secret.encode())

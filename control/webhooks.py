@@ -35,9 +35,16 @@ class RefusedError(Exception):
 
 
 class Webhooks:
-    """The receiving end; `seen` makes a repeated event count once."""
+    """The receiving end; a repeated event counts once. `listeners` hear of each that is taken."""
 
-    def __init__(self, key: str, secret: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        *listeners: Callable[[WebhookEvent], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._listeners = (note, *listeners)
         self._receiver = WebhookReceiver(TokenVerifier(key, secret))
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
@@ -45,14 +52,15 @@ class Webhooks:
     async def receive(self, request: Request) -> JSONResponse:
         """The endpoint."""
         try:
-            body = await _body(request)
+            body = await body_of(request, CONTENT_TYPE, MOST_BYTES)
             event = self.check(body, request.headers.get("authorization", ""))
         except RefusedError as error:
             log.warning("webhook refused", status=error.status, reason=str(error))
             return JSONResponse({"error": str(error)}, status_code=error.status)
         fresh = self._is_new(event.id)
         if fresh:
-            note(event)
+            for listener in self._listeners:
+                listener(event)
         return JSONResponse({"duplicate": not fresh})
 
     def check(self, body: bytes, token: str) -> WebhookEvent:
@@ -83,17 +91,17 @@ class Webhooks:
         return True
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request, content_type: str, most_bytes: int) -> bytes:
     """The raw body, read no further than allowed."""
-    if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
-        raise RefusedError(415, f"content type must be {CONTENT_TYPE}")
+    if request.headers.get("content-type", "").partition(";")[0].strip() != content_type:
+        raise RefusedError(415, f"content type must be {content_type}")
     if request.headers.get("content-encoding", "identity") != "identity":
         raise RefusedError(415, "content encoding is not taken")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise RefusedError(413, f"body is larger than {MOST_BYTES} bytes")
+        if len(body) > most_bytes:
+            raise RefusedError(413, f"body is larger than {most_bytes} bytes")
     return bytes(body)
 
 

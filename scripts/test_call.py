@@ -1,56 +1,7 @@
-"""Call the agent and show what is heard: words, and how long each reply took.
+"""Call the agent and show what is heard. Example: scripts/test_call.py "When are you open?"."""
 
-Speech is text, or the path of a WAV file. The report goes to stdout. Exit code: 0 every turn was
-answered, 1 the call failed or a reply was missing, 2 the arguments or settings make no call.
-
-\b
-Examples:
-  .venv/bin/python scripts/test_call.py
-  .venv/bin/python scripts/test_call.py "Are you open on Sunday?" question.wav
-  .venv/bin/python scripts/test_call.py --greeting-only --json
-  .venv/bin/python scripts/test_call.py --server 192.0.2.10:5060 --dtmf 12#
-  .venv/bin/python scripts/test_call.py --user alice --password-file alice.txt
-"""
-
-import sys
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from voicestack.phone import first_call
-from voicestack.phone.phone import DEFAULT_USER
-
-ROOT = Path(__file__).resolve().parent.parent
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-def _option(name: str, about: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, help=about)
-    return option
-
-
-@app.command(help=__doc__)
-def main(  # noqa: PLR0917 - typer reads them by name
-    speech: Annotated[list[str] | None, typer.Argument(help="text or WAV files")] = None,
-    number: Annotated[str, _option("--number", "number to dial")] = "+15550100",
-    caller: Annotated[str, _option("--from", "number of the caller")] = DEFAULT_USER,
-    server: Annotated[str | None, _option("--server", "host:port; default: our stack")] = None,
-    user: Annotated[str | None, _option("--user", "user, where the line asks for one")] = None,
-    password_file: Annotated[Path | None, _option("--password-file", "its password")] = None,
-    dtmf: Annotated[str, _option("--dtmf", "keys to press after the greeting")] = "",
-    greeting_only: Annotated[bool, _option("--greeting-only", "say nothing")] = False,
-    barge_in: Annotated[bool, _option("--barge-in", "say the last over the agent")] = False,
-    no_transcribe: Annotated[bool, _option("--no-transcribe", "times only, no words")] = False,
-    as_json: Annotated[bool, _option("--json", "print one JSON object")] = False,
-) -> None:
-    """Place one call."""
-    order = first_call.Order(
-        speech or [], number, caller, server, user, password_file, dtmf, greeting_only, barge_in,
-        not no_transcribe, as_json,
-    )  # fmt: skip
-    sys.exit(first_call.run(ROOT, order))
-
+from voicestack.cli.call import call
+from voicestack.cli.frame import single
 
 if __name__ == "__main__":
-    app()
+    single(call)()

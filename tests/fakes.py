@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import uvicorn
@@ -34,6 +34,8 @@ class FakeModels:
     tts: Mode = "ok"
     port: int = 0
     replies: list[str] = field(default_factory=list)  # said instead of REPLY, in order
+    tool: tuple[str, str] | None = None  # name and arguments: called instead, for each question
+    asked: list[list[dict[str, Any]]] = field(default_factory=list)  # messages of each request
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -43,7 +45,7 @@ class FakeModels:
 
     async def chat(self, request: Request) -> Response:
         """POST /v1/chat/completions."""
-        await request.json()
+        self.asked.append((await request.json())["messages"])
         if self.llm == "error":
             return JSONResponse({"error": {"message": "out of memory"}}, status_code=500)
         if self.llm == "garbage":
@@ -55,6 +57,14 @@ class FakeModels:
             await self.released.wait()
         if self.llm == "slow":
             await asyncio.sleep(SLOW_S)
+        if self.tool and self.asked[-1][-1]["role"] == "user":
+            name, arguments = self.tool
+            call = {"name": name, "arguments": arguments}
+            yield _event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function",
+                                          "function": call}]})  # fmt: skip
+            yield _event({}, "tool_calls")
+            yield "data: [DONE]\n\n"
+            return
         reply = self.replies.pop(0) if self.replies else REPLY
         words = [] if self.llm == "empty" else reply.split(" ")
         for index, word in enumerate(words):
@@ -83,7 +93,7 @@ class FakeModels:
             yield (8000 * np.sin(2 * np.pi * TONE_HZ * times)).astype(np.int16).tobytes()
 
 
-def _event(delta: dict[str, str], finish: str | None = None) -> str:
+def _event(delta: dict[str, Any], finish: str | None = None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     body = {"id": "fake", "object": "chat.completion.chunk", "created": 0, "model": "fake"}
     return f"data: {json.dumps({**body, 'choices': [choice]})}\n\n"

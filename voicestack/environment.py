@@ -1,5 +1,7 @@
 """What each service finds in its environment: only what it reads, secrets as paths of files."""
 
+import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +24,21 @@ def agent_environment(settings: "Settings", table: ports.Ports) -> dict[str, str
         "LIVEKIT_API_KEY_FILE": str(secrets / "livekit_api_key"),
         "LIVEKIT_API_SECRET_FILE": str(secrets / "livekit_api_secret"),
         "AGENT_HEALTH_PORT": str(table["agent_health"]),
+        "AGENT_VERSION": version(settings.root),
+        "CONTROL_URL": f"http://{LOCAL}:{table['control']}",
         # Our own server takes sampling controls that others would refuse.
         "LLM_IS_LOCAL": str(settings.llm_url is None),
     }
+
+
+def version(root: Path) -> str:
+    """Name what runs: the checkout's commit, or the package's version where there is no git."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"]
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return metadata.version("voicestack")
+    return done.stdout.strip()
 
 
 def service_environment(service: str, settings: "Settings") -> dict[str, str]:

@@ -4,16 +4,16 @@ import difflib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from voicestack import env_file, network, ports, settings_judge
 from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
+from voicestack.settings_history import HistorySettings
 from voicestack.settings_kinds import (
     AGENT_NAME,
     EMAIL,
@@ -21,6 +21,7 @@ from voicestack.settings_kinds import (
     KEY_FILE_MUST,
     MODEL_MUST,
     THREADS_MUST,
+    TRANSFER_TARGETS,
     URL_MUST,
     HostName,
     ModelName,
@@ -29,23 +30,13 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
+from voicestack.settings_var import Var
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "public", "models", "agent", "paths")
+GROUPS = ("network", "public", "models", "agent", "history", "paths")
 
 
-@dataclass(frozen=True, slots=True)
-class Var:
-    """What .env.example says of a variable, and who reads it."""
-
-    group: str
-    must: str  # completes "NAME must be ..."
-    readers: tuple[str, ...]
-    default: str = ""  # in words, where the default is found at start
-    unit: str = ""
-
-
-class Settings(BaseModel):
+class Settings(HistorySettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -159,7 +150,14 @@ class Settings(BaseModel):
     max_call_minutes: Annotated[
         Annotated[int, Field(ge=1, le=1440)],
         Var("agent", "1 to 1440", ("agent", "sip"), unit="minutes"),
-    ] = Field(30, description="a longer call is ended")
+    ] = Field(30, description="a longer call is ended, a warning before")
+    silence_s: Annotated[
+        Annotated[int, Field(ge=5, le=600)], Var("agent", "5 to 600", ("agent",), unit="seconds")
+    ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
+    transfer_targets: Annotated[
+        Annotated[str, Field(pattern=TRANSFER_TARGETS)] | None,
+        Var("agent", "NAME=+NUMBER or NAME=sip:…, separated by commas", ("agent",), "nobody"),
+    ] = Field(None, description="where the agent may send callers, such as billing=+15550123")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),

@@ -34,6 +34,7 @@ HostName = Annotated[str, Field(pattern=rf"^({LABEL}\.)+{LABEL}$", max_length=25
 HOST_MUST = "a DNS name in lower case such as voice.example.org"
 EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
 AGENT_NAME = r"^[a-z][a-z0-9_-]{0,62}$"
+TRANSFER_TARGETS = r"^([a-z][a-z0-9_-]*=(\+[0-9]{3,15}|sips?:[^,\s]+)(, ?|$))+$"
 MODEL_MUST = "a model name: letters, digits and . _ : / -"
 URL_MUST = "http(s)://host[:port][/path] without user, password or query"
 KEY_FILE_MUST = "the path of a file that only you can read (chmod 600)"

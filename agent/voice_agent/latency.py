@@ -1,6 +1,7 @@
 """One log line per turn: where the time between the caller's last word and the answer went."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from livekit.agents import AgentSession, ChatMessage, ConversationItemAddedEvent
@@ -16,7 +17,7 @@ AGENT_FIELDS = {
 }
 
 
-def log_turns(session: AgentSession[None]) -> None:
+def log_turns(session: AgentSession[None], tell: Callable[[dict[str, int]], None]) -> None:
     """Log `turn done` for each answer of `session`; stages that ran ahead overlap the turn."""
     caller: dict[str, int] = {}
 
@@ -31,6 +32,7 @@ def log_turns(session: AgentSession[None]) -> None:
             caller.clear()
             if "total_ms" in fields:
                 log.info("turn done", extra=fields | {"interrupted": item.interrupted})
+                tell(fields)
 
     session.on("conversation_item_added", on_item)
 

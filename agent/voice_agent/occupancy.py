@@ -9,6 +9,7 @@ processes of their own, so each tells by touching a file.
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,9 +20,11 @@ from livekit.agents import JobContext
 log = logging.getLogger("voice_agent.occupancy")
 
 # Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
-# Shorter than the worker waits for a free line (worker.py, LINE_FREE_TIMEOUT_S).
-QUIET_S = 2.0
-CHECK_S = 0.5
+# Shorter than a caller is kept ringing for a free line (control/verdict.py, BUSY_S).
+QUIET_S = 1.2
+CHECK_S = 0.25
+# A job has its caller's first packet by then, also on a busy machine.
+STARTING_S = 6.0
 
 
 def folder(state_dir: Path) -> Path:
@@ -34,6 +37,13 @@ def clear(state_dir: Path) -> None:
     folder(state_dir).mkdir(parents=True, exist_ok=True)
     for mark in folder(state_dir).iterdir():
         mark.unlink(missing_ok=True)
+
+
+def reserve(state_dir: Path, job_id: str) -> None:
+    """Mark a line as in use until its job has begun to hear the caller."""
+    take(state_dir, job_id)
+    until_s = time.time() + STARTING_S
+    os.utime(folder(state_dir) / job_id, (until_s, until_s))
 
 
 def take(state_dir: Path, job_id: str) -> None:
@@ -50,6 +60,11 @@ def in_use(state_dir: Path, job_ids: Iterable[str]) -> int:
             age_s = now_s - (folder(state_dir) / job_id).stat().st_mtime
             count += age_s < QUIET_S
     return count
+
+
+def watch(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:
+    """Keep the line marked as long as the job lives: the task ends when the room is left."""
+    ctx.proc.userdata["occupancy"] = asyncio.create_task(keep(ctx, state_dir, caller))
 
 
 async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:

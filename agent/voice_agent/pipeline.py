@@ -135,7 +135,7 @@ def turn_handling() -> TurnHandlingOptions:
         # "adaptive" would ask the hosted gateway (inference/interruption.py).
         # Callers expect silence within 0.4 s of their first sound, and 0.2 s of that is the way;
         # a cough pauses the agent too, and it goes on by itself.
-        interruption={"mode": "vad", "min_duration": 0.12, "false_interruption_timeout": 1.2},
+        interruption={"mode": "vad", "min_duration": 0.06, "false_interruption_timeout": 1.2},
         # Think and speak on the early transcript; what was spoken for a wrong one is thrown away.
         preemptive_generation={"enabled": True, "preemptive_tts": True},
     )

@@ -1,5 +1,6 @@
 """What the worker reads from its environment: once, checked whole, frozen."""
 
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,11 +17,19 @@ class AgentSettings(BaseSettings):
     livekit_api_key_file: Path
     livekit_api_secret_file: Path
 
+    # Where calls are kept in history and guarded.
+    control_url: str = "http://127.0.0.1:7890"
+
     agent_name: str = "receptionist"
+    agent_version: str = "unknown"
+    # `python -m voice_agent dev` registers as NAME-dev: it takes no calls of the real NAME.
+    agent_dev_suffix: str = "-dev"
     business_name: str = "our office"
     opening_hours: str = "Monday to Friday, 9 am to 5 pm"
     max_calls: int = Field(default=2, ge=1)
     max_call_minutes: float = Field(default=30, gt=0)
+    transfer_targets: str = ""
+    silence_s: float = Field(default=20, gt=0)
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.
     drain_s: int = Field(default=60, ge=0)
@@ -71,4 +80,8 @@ def _key(file: Path | None) -> str:
 @lru_cache(maxsize=1)
 def load() -> AgentSettings:
     """Read the environment on first use; job processes inherit it from the worker."""
-    return AgentSettings.model_validate({})
+    settings = AgentSettings.model_validate({})
+    if sys.argv[1:2] == ["dev"]:
+        name = settings.agent_name + settings.agent_dev_suffix
+        return settings.model_copy(update={"agent_name": name})
+    return settings

@@ -8,16 +8,14 @@ import os
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
-from voice_agent import latency, occupancy, pipeline, rescue, sounds
-from voice_agent.agents import receptionist
+from voice_agent import agents, latency, limits, occupancy, pipeline, rescue, takeover
+from voice_agent.report import CallReport
 from voice_agent.settings import load
 
 log = logging.getLogger("voice_agent")
 
 settings = load()
 
-# livekit-server waits 10 s for the answer to an offered job (pkg/agent/worker.go), callers less.
-LINE_FREE_TIMEOUT_S = 5.0
 # livekit-server offers no job to a worker at 0.7 (pkg/service/agentservice.go, JobRequestAffinity).
 FULL_LOAD = 0.6
 
@@ -54,16 +52,13 @@ server = AgentServer(
 
 
 async def accept_while_free(request: JobRequest) -> None:
-    """Take the call if a line is free, or becomes free while its last call is being put away."""
-    try:
-        async with asyncio.timeout(LINE_FREE_TIMEOUT_S):
-            while lines_in_use() >= settings.max_calls:  # noqa: ASYNC110 - files, no event
-                await asyncio.sleep(0.05)
-    except TimeoutError:
+    """Take the call if a line is free; control offers a refused one again (control/guard.py)."""
+    if lines_in_use() >= settings.max_calls:
         log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
-        await request.reject()
+        # With terminate, its default, livekit-server would ask no other worker.
+        await request.reject(terminate=False)
         return
-    occupancy.take(settings.state_dir, request.id)
+    occupancy.reserve(settings.state_dir, request.id)
     await request.accept(name=settings.agent_name)
 
 
@@ -81,12 +76,15 @@ async def answer_call(ctx: JobContext) -> None:
         transcription_timeout=rescue.TRANSCRIPTION_TIMEOUT_S,
         # A phone cancels its own echo. The default is deaf to callers in its first three seconds.
         aec_warmup_duration=None,
+        user_away_timeout=settings.silence_s,
         # A caller who has hung up says nothing more that is worth a line being busy.
         session_close_transcript_timeout=0.1,
     )
-    latency.log_turns(session)
+    report = CallReport(ctx, settings, session)
+    latency.log_turns(session, report.turn)
     rescue.watch(session)
-    agent = receptionist.Receptionist(settings)
+    named = agents.of(report.agent)
+    agent = named.make(settings)
     await session.start(
         agent=agent,
         room=ctx.room,
@@ -100,14 +98,10 @@ async def answer_call(ctx: JobContext) -> None:
     )
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
-    # Lives as long as the job: it ends by itself when the room is left.
-    ctx.proc.userdata["occupancy"] = asyncio.create_task(
-        occupancy.keep(ctx, settings.state_dir, caller)
-    )
+    occupancy.watch(ctx, settings.state_dir, caller)
     await until_answered(ctx.room, caller)
-    log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})
-    sounds.greet(session, settings, receptionist.greeting(settings))
-    limit_length(ctx, session)
+    await takeover.first_words(session, settings, named.greeting(settings), report)
+    limits.watch(ctx, session, settings)
     await reading
 
 
@@ -123,22 +117,4 @@ async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:
     check()
     await answered.wait()
     room.off("participant_attributes_changed", check)
-
-
-def limit_length(ctx: JobContext, session: AgentSession[None]) -> None:
-    """End the call, with a word of warning, when it has lasted as long as a call may."""
-
-    async def end() -> None:
-        await session.say("I am sorry, our time is up. Goodbye.", allow_interruptions=False)
-        await receptionist.hang_up()
-
-    loop = asyncio.get_running_loop()
-    timer = loop.call_later(
-        settings.max_call_minutes * 60, lambda: tasks.add(asyncio.create_task(end()))
-    )
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def stop() -> None:
-        timer.cancel()
-
-    ctx.add_shutdown_callback(stop)
+    log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})

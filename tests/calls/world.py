@@ -1,12 +1,16 @@
 """A whole stack of its own for tests: free ports, own state, loopback only."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from livekit import api
+
 from voicestack import ports, settings
 from voicestack.native.up import Stack
+from voicestack.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,6 +77,16 @@ def running(folder: Path, **more: str) -> Iterator[Stack]:
     with prepared(folder, **more) as stack:
         stack.up(lambda _: None)
         yield stack
+
+
+async def no_rooms(office: Office) -> None:
+    """End what earlier tests left, and wait until it is gone."""
+    async with asyncio.timeout(30), office.livekit() as client:
+        while rooms := (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
+            for room in rooms:
+                with contextlib.suppress(api.ServerError):  # it has just ended by itself
+                    await client.room.delete_room(api.DeleteRoomRequest(room=room.name))
+            await asyncio.sleep(0.1)
 
 
 def server(stack: Stack) -> tuple[str, int]:

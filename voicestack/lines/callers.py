@@ -45,14 +45,14 @@ def read(reader: Reader, node: Node, secrets: Path) -> Callers | None:
         for each in reader.sequence(entries["from"], "from", EXAMPLE):
             source = _source(reader, each, is_open=is_open)
             sources += [source] if source is not None else []
-    digest = _digest(reader, entries["digest"], secrets) if "digest" in entries else None
+    proof = digest(reader, entries["digest"], secrets) if "digest" in entries else None
     if not isinstance(node, MappingNode):
         return None
     if not {"from", "digest"} & entries.keys():
         must = "must say `from`, `digest` or both: a line without either answers every scanner"
         reader.fault(node, "callers", must, f"from: {EXAMPLE}")
         return None
-    return Callers(tuple(dict.fromkeys(sources)), digest)
+    return Callers(tuple(dict.fromkeys(sources)), proof)
 
 
 def _source(reader: Reader, node: Node, *, is_open: bool) -> Source | None:
@@ -88,7 +88,8 @@ def _nearest(text: str) -> str:
     return f"{written.network} is the network, {written.ip}/32 the one address"
 
 
-def _digest(reader: Reader, node: Node, secrets: Path) -> Digest | None:
+def digest(reader: Reader, node: Node, secrets: Path) -> Digest | None:
+    """User and password file of a `digest` entry."""
     entries = reader.mapping(node, "digest", DIGEST_KEYS)
     missing = [key for key in DIGEST_KEYS if key not in entries]
     for key in missing if isinstance(node, MappingNode) else ():

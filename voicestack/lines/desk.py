@@ -23,7 +23,11 @@ class Desk:
     @classmethod
     def of(cls, root: Path) -> "Desk":
         """Read settings and the lines file; raises with all faults."""
-        stack = settings.load(root)
+        return cls.of_settings(settings.load(root))
+
+    @classmethod
+    def of_settings(cls, stack: settings.Settings) -> "Desk":
+        """Read the lines file that the settings name."""
         defaults = Defaults(agent=stack.agent_name, max_call_minutes=stack.max_call_minutes)
         secrets = credentials.directory_of(stack)
         lines = parse(stack.lines_file, secrets=secrets, defaults=defaults)
@@ -35,6 +39,7 @@ class Desk:
             {
                 "number": line.number,
                 "agent": line.agent,
+                "worker": line.worker or line.agent,
                 "from": self.networks.masks(line.sources) or "anywhere, with the password",
                 "digest_user": line.digest.user if line.digest else None,
                 "room": line.room,

@@ -15,6 +15,7 @@ from voicestack.lines.nodes import Reader, kind
 KEYS = (
     "number",
     "agent",
+    "worker",
     "callers",
     "room",
     "metadata",
@@ -68,6 +69,7 @@ def read(reader: Reader, node: Node, secrets: Path, defaults: Defaults) -> Line 
             defaults.max_call_minutes,
         ),
         where=reader.where(node),
+        worker=take("worker", lambda each: _name(reader, each, "worker", AGENT), defaults.agent),
     )
     return line if len(reader.faults) == before else None
 
@@ -84,7 +86,7 @@ def _number(reader: Reader, node: Node) -> str | None:
 
 
 def _name(reader: Reader, node: Node, key: str, pattern: re.Pattern[str]) -> str | None:
-    example = "receptionist" if key == "agent" else "call-"
+    example = "call-" if key == "room" else "receptionist"
     text = reader.text(node, key, example)
     if text is None or pattern.fullmatch(text):
         return text

@@ -32,6 +32,7 @@ class Line:
     ring_timeout_s: int
     max_call_minutes: int
     where: str  # file and line, for later messages
+    worker: str = ""  # name of the worker that hosts the agent; empty: its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from ruamel.yaml.nodes import MappingNode, Node
 
 from voicestack.errors import Fault, LinesError
-from voicestack.lines import entry
+from voicestack.lines import entry, outbound
 from voicestack.lines.model import Defaults, Line
 from voicestack.lines.nodes import Reader
 
@@ -24,13 +24,15 @@ def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tup
 
 
 def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> list[Line]:
-    entries = reader.mapping(root, "the file", ("version", "lines"))
+    entries = reader.mapping(root, "the file", ("version", "lines", "outbound"))
     if not isinstance(root, MappingNode):
         return []
     version = entries.get("version")
     if version is None or str(version.value) != str(VERSION):
         must = f"must be {VERSION}, the form that this release reads"
         reader.fault(version or root, "version", must, f"begin with: version: {VERSION}")
+    if "outbound" in entries:  # read here for its faults: make_call.py reads it when it dials
+        outbound.read(reader, entries["outbound"], secrets)
     if "lines" not in entries:
         reader.fault(root, "lines", "is missing", "lines: [] means that no number is answered")
         return []

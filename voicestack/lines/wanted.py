@@ -1,5 +1,7 @@
 """What LiveKit must hold so that a line is answered: one trunk and one dispatch rule."""
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
@@ -29,6 +31,16 @@ DEPARTURE_TIMEOUT_S = 5
 # Caller and agent, one place for an agent that takes over from a dead one whose ghost stays for
 # 21 s, one for a person who listens in.
 MAX_PARTICIPANTS = 4
+
+
+# How livekit names the room of a call: prefix, called number, random letters (protocol sip/sip.go).
+ROOM_NUMBER = re.compile(r"_(\+[0-9]+)_[^_]+$")
+
+
+def called_number(room: str) -> str:
+    """The number that was called, by its room: attributes hide it together with the caller's."""
+    found = ROOM_NUMBER.search(room)
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,24 @@ def networks(machine: network.Machine | None = None, *, loopback: bool = False) 
     )
 
 
+def request_for(agent: str, worker: str, metadata: str) -> RoomAgentDispatch:
+    """Ask a worker for one of the agents that it hosts.
+
+    LiveKit knows a worker by one name; which agent it is to be stands in the job's metadata
+    (agent/voice_agent/agents/__init__.py, `wanted`).
+    """
+    if not worker or agent == worker:
+        return RoomAgentDispatch(agent_name=agent, metadata=metadata)
+    try:
+        values = json.loads(metadata or "{}")
+    except ValueError:
+        values = metadata
+    if not isinstance(values, dict):
+        values = {"metadata": metadata}
+    named = json.dumps(values | {"agent": agent}, ensure_ascii=False, sort_keys=True)
+    return RoomAgentDispatch(agent_name=worker, metadata=named)
+
+
 def wanted(line: Line, networks: Networks) -> Wanted:
     """Trunk and rule that make a line."""
     trunk = SIPInboundTrunkInfo(
@@ -106,7 +136,7 @@ def wanted(line: Line, networks: Networks) -> Wanted:
             empty_timeout=EMPTY_TIMEOUT_S,
             departure_timeout=DEPARTURE_TIMEOUT_S,
             max_participants=MAX_PARTICIPANTS,
-            agents=[RoomAgentDispatch(agent_name=line.agent, metadata=line.metadata)],
+            agents=[request_for(line.agent, line.worker, line.metadata)],
         ),
     )
     return Wanted(line.number, trunk, rule)

@@ -1,9 +1,8 @@
-"""What a person sees of `make up` and `make down`."""
+"""What a person sees of `make up`, `make status` and `make down`."""
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,42 +12,22 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from voicestack import settings
-from voicestack.errors import SettingsError, VoicestackError
 from voicestack.native.services import Service
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.native.up import Progress, Stack
 from voicestack.ports import authority
 
-EXIT_FAILED = 1
-EXIT_UNFIT = 2
 
-
-def up(root: Path, *, as_json: bool) -> int:
-    """Start the stack, with progress on stderr; print endpoints."""
-    return _run(root, as_json, _up)
-
-
-def down(root: Path, *, now: bool, as_json: bool) -> int:
+def down(stack: Stack, *, now: bool) -> dict[str, Any]:
     """Stop the stack."""
-
-    def act(stack: Stack) -> dict[str, Any]:
-        started_s = time.monotonic()
-        was_running = stack.down(now=now)
-        text = "stack stopped" if was_running else "nothing was running"
-        return {"text": text, "stopped": was_running, "took_s": time.monotonic() - started_s}
-
-    return _run(root, as_json, act)
+    started_s = time.monotonic()
+    was_running = stack.down(now=now)
+    text = "stack stopped" if was_running else "nothing was running"
+    return {"text": text, "stopped": was_running, "took_s": time.monotonic() - started_s}
 
 
-def status(root: Path, *, as_json: bool) -> int:
-    """Print each service's state."""
-    return _run(root, as_json, _status)
-
-
-def log_files(root: Path, service: str) -> list[Path]:
+def log_files(stack: Stack, service: str) -> list[Path]:
     """Return the log of one service, or of all, in call order."""
-    stack = Stack(settings.load(root), root)
     names = [each.name for each in stack.services]
     if service and service not in names:
         raise NativeError(f"no service {service!r}", hint=f"one of: {', '.join(names)}")
@@ -58,23 +37,12 @@ def log_files(root: Path, service: str) -> list[Path]:
     return [file for file in files if file.exists()]
 
 
-def _run(root: Path, as_json: bool, act: Callable[[Stack], dict[str, Any]]) -> int:
-    try:
-        stack = Stack(settings.load(root), root)
-        result = act(stack)
-    except VoicestackError as error:
-        print(error.report(), file=sys.stderr)
-        return EXIT_UNFIT if isinstance(error, SettingsError) else EXIT_FAILED
-    text, code = result.pop("text"), result.pop("exit_code", 0)
-    print(json.dumps(result) if as_json else text)
-    return int(code)
-
-
-def _status(stack: Stack) -> dict[str, Any]:
+def status(stack: Stack) -> dict[str, Any]:
+    """Each service's state."""
     with Supervisor(stack.paths) as supervisor:
         states = {state.name: state for state in supervisor.states()}
     if not states:
-        return {"text": "the stack is down", "services": [], "exit_code": EXIT_FAILED}
+        return {"text": "the stack is down", "services": [], "failed": True}
     rows = [states[each.name] for each in stack.services if each.name in states]
     listed = [
         f"{row.name:<8} {'ready' if row.ready else row.status.lower():<12}"
@@ -85,11 +53,12 @@ def _status(stack: Stack) -> dict[str, Any]:
     return {
         "text": "\n".join(listed),
         "services": [asdict(row) for row in rows],
-        "exit_code": EXIT_FAILED if failing else 0,
+        "failed": bool(failing),
     }
 
 
-def _up(stack: Stack) -> dict[str, Any]:
+def up(stack: Stack) -> dict[str, Any]:
+    """Start the stack, with progress on stderr; say where it can be reached."""
     with _progress(stack.services) as progress:
         took_s = stack.up(progress)
     places = endpoints(stack)

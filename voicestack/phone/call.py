@@ -109,6 +109,7 @@ class Call:
         self.dialog = dialog
         self.media = media
         self.ended = asyncio.Event()
+        self.referred_to: str | None = None  # where the far end wants us to call instead
         self.end_reason: str | None = None
         self.ended_at: float | None = None
         self._line = line

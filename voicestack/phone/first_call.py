@@ -131,13 +131,14 @@ async def _utterances(conf: Settings, table: ports.Ports, order: Order) -> list[
     if order.greeting_only:
         return []
     texts = order.speech or [FIRST_QUESTION]
-    spoken = [await _utterance(conf, table, text) for text in texts]
+    spoken = [await utterance(conf, table, text) for text in texts]
     if order.barge_in:
         spoken[-1] = dataclasses.replace(spoken[-1], barge_in=True)
     return spoken
 
 
-async def _utterance(conf: Settings, table: ports.Ports, speech: str) -> Utterance:
+async def utterance(conf: Settings, table: ports.Ports, speech: str) -> Utterance:
+    """A WAV file, or a text that the voice of the stack speaks."""
     if speech.lower().endswith(".wav"):
         return await asyncio.to_thread(load_utterance, Path(speech))
     url = conf.tts_url or f"http://{LOOPBACK}:{table['tts']}/v1"

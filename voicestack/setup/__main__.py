@@ -57,7 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the options."""
-    made = argparse.ArgumentParser(prog="setup", description=(main.__doc__ or "").splitlines()[0])
+    made = argparse.ArgumentParser(
+        prog="setup",
+        description=(main.__doc__ or "").splitlines()[0],
+        epilog="Example: scripts/setup.py --check --json",
+    )
     made.add_argument(
         "--check", action="store_true", help="only tell what is missing; exit 1 if so"
     )

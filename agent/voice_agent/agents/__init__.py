@@ -1,1 +1,57 @@
-"""Named agents, one module each."""
+"""Named agents, one module each: `greeting(settings)` and `make(settings)`.
+
+One worker hosts all of them: LiveKit knows it by one name, the job's metadata says which agent it
+is to be (voicestack/lines/wanted.py, `request_for`).
+"""
+
+import json
+import logging
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Protocol, cast
+
+from livekit.agents import Agent
+
+from voice_agent.settings import AgentSettings
+
+log = logging.getLogger("voice_agent.agents")
+
+DEFAULT = "receptionist"
+# A worker on a developer's machine takes no calls of the name that it is made after.
+DEV = "-dev"
+
+
+class AgentModule(Protocol):
+    """What a module in this folder has."""
+
+    def greeting(self, settings: AgentSettings) -> str:
+        """Return the first words of every call, always the same: they are made before it."""
+
+    def make(self, settings: AgentSettings) -> Agent:
+        """Make the agent of one call."""
+
+
+def wanted(agent_name: str, metadata: str) -> str:
+    """Return which agent a job asks for: the one in its metadata, else the worker's own name."""
+    try:
+        values = json.loads(metadata or "{}")
+    except ValueError:  # a text of the line's own form
+        return agent_name
+    named = values.get("agent") if isinstance(values, Mapping) else None
+    return named if isinstance(named, str) and named else agent_name
+
+
+def names() -> list[str]:
+    """Return every agent that can be asked for."""
+    listed = [each.name for each in pkgutil.iter_modules(__path__)]
+    return sorted(name for name in listed if name != "desk")
+
+
+def of(name: str) -> AgentModule:
+    """Return the module of an agent; a name without one gets the receptionist."""
+    module = name.removesuffix(DEV).replace("-", "_")
+    if module not in names():
+        log.warning("no such agent, the receptionist answers", extra={"agent": name})
+        module = DEFAULT
+    return cast("AgentModule", import_module(f"{__name__}.{module}"))

@@ -23,7 +23,8 @@ class Session:
 def test_a_turn_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     """The caller's and the agent's figures stand together, without any word that was said."""
     session = Session()
-    latency.log_turns(session)  # type: ignore[arg-type]
+    told: list[dict[str, int]] = []
+    latency.log_turns(session, told.append)  # type: ignore[arg-type]
     with caplog.at_level(logging.INFO, "voice_agent.latency"):
         session.add("user", transcription_delay=0.2, end_of_turn_delay=0.31)
         session.add("assistant", llm_node_ttft=0.1, tts_node_ttfb=0.05, e2e_latency=0.7)
@@ -33,3 +34,5 @@ def test_a_turn_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     fields = vars(record)
     assert (fields["stt_ms"], fields["turn_ms"], fields["total_ms"]) == (200, 310, 700)
     assert "words" not in record.getMessage()
+    assert told == [{name: fields[name] for name in told[0]}]
+    assert told[0]["total_ms"] == 700

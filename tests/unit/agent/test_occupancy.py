@@ -26,6 +26,17 @@ def test_a_quiet_line_is_free(tmp_path: Path) -> None:
     assert occupancy.in_use(tmp_path, ["AJ_1"]) == 0
 
 
+def test_a_job_that_begins_holds_its_line(tmp_path: Path) -> None:
+    """Reserved until it hears the caller: the first sound counts from then on."""
+    occupancy.clear(tmp_path)
+    occupancy.reserve(tmp_path, "AJ_1")
+    mark = occupancy.folder(tmp_path) / "AJ_1"
+    assert mark.stat().st_mtime > time.time() + occupancy.QUIET_S
+    assert occupancy.in_use(tmp_path, ["AJ_1"]) == 1
+    occupancy.take(tmp_path, "AJ_1")
+    assert mark.stat().st_mtime <= time.time()
+
+
 def test_only_jobs_that_run_are_counted(tmp_path: Path) -> None:
     """A mark of a job that has ended is nobody's line, nor is a job without a mark."""
     occupancy.clear(tmp_path)

@@ -15,7 +15,7 @@ __all__ = ["Address", "Dialog", "SipRequest", "SipResponse", "parse_address", "p
 Address = tuple[str, int]
 
 USER_AGENT = "voicestack-phone"
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER"
 # RFC 3261 8.1.1.7: a branch starts so, which promises that it is unique.
 _BRANCH_COOKIE = "z9hG4bK"
 _SIP_PORT = 5060

@@ -1,0 +1,186 @@
+"""Where events of livekit-server, of workers and of calls meet: history, guard, memory of calls."""
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import structlog
+from livekit.protocol.models import DisconnectReason, ParticipantInfo
+from livekit.protocol.webhook import WebhookEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from control.guard import Guard
+from control.history import History
+from control.messages import Post, Report
+from control.webhooks import RefusedError
+from control.workers import Workers
+from voicestack.lines.wanted import called_number
+
+log = structlog.get_logger()
+
+# What a new agent needs to know of a call that another has lost.
+MOST_SENTENCES = 30
+# Far more than can be up at a time.
+MOST_CALLS = 500
+MOST_LISTED = 1000
+REASONS = {
+    DisconnectReason.USER_UNAVAILABLE: "no answer",
+    DisconnectReason.USER_REJECTED: "declined",
+    DisconnectReason.SIP_TRUNK_FAILURE: "carrier error",
+}
+
+
+@dataclass(slots=True)
+class Talk:
+    """A call that is up: which jobs it had, and what was said last. Never on disk."""
+
+    agent: str = ""
+    jobs: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
+    last_turn: dict[str, int] = field(default_factory=dict)
+
+
+class Desk:
+    """Takes what happens, and tells of it."""
+
+    def __init__(self, post: Post, workers: Workers, history: History, *, secret: str) -> None:
+        self.workers, self.history = workers, history
+        self.guard: Guard | None = None  # made when there is a loop
+        self._post, self._secret = post, secret
+        self._talks: OrderedDict[str, Talk] = OrderedDict()
+        self._warned: set[str] = set()
+
+    def routes(self) -> list[Route]:
+        """What control serves beyond lines and webhooks."""
+        return [
+            Route("/agent/beat", self._taken(self._beat), methods=["POST"]),
+            Route("/agent/report", self._taken(self._report), methods=["POST"]),
+            Route("/workers", self._asked(self._workers)),
+            Route("/calls", self._asked(self._calls)),
+            Route("/calls/{room}", self._asked(self._call)),
+            Route("/talks", self._asked(self._talks_now)),
+        ]
+
+    def on_event(self, event: WebhookEvent) -> None:
+        """Note calls as they come and go."""
+        who, room = event.participant, event.room.name
+        if who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_joined":
+            of = who.attributes
+            self.history.started(
+                room,
+                call=of.get("sip.callID", ""),
+                line=of.get("voicestack.line") or called_number(room),
+                caller=of.get("sip.phoneNumber", ""),
+                direction=of.get("voicestack.direction", "inbound"),
+            )
+        elif who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_left":
+            if reason := REASONS.get(who.disconnect_reason):
+                self.history.result(room, reason)
+            self.history.ended(room)
+        elif event.event == "room_finished":
+            self.history.ended(room)
+            self._talks.pop(room, None)
+
+    async def _beat(self, request: Request) -> JSONResponse:
+        for room in self.workers.take(await self._post.beat(request)):
+            if self.guard is not None:
+                self.guard.wake(room)
+        rivals = self.workers.rivals()
+        for text in set(rivals) - self._warned:
+            log.warning("workers compete for calls", reason=text)
+        self._warned = set(rivals)
+        return JSONResponse({"attention": rivals})
+
+    async def _report(self, request: Request) -> JSONResponse:
+        report = await self._post.report(request)
+        talk = self._talk(report.room)
+        earlier = {"replaces": False, "said": list(talk.said)}
+        if report.kind == "joined":
+            earlier["replaces"] = bool(talk.jobs) and report.job not in talk.jobs
+        self._note(talk, report)
+        return JSONResponse(earlier)
+
+    def _note(self, talk: Talk, report: Report) -> None:
+        room, at = report.room, report.at
+        if report.kind == "joined":
+            talk.agent = report.agent
+            self.history.joined(room, agent=report.agent, version=report.version)
+        elif report.kind == "answered":
+            # From now on a caller is there to be lost; a job that died before greets as if first.
+            talk.jobs.append(report.job)
+            self.history.answered(room, at)
+        elif report.kind == "turn":
+            talk.last_turn = report.latencies
+            self.history.turn(room, at, report.latencies)
+        elif report.kind == "said":
+            talk.said = [*talk.said, (report.role, report.text)][-MOST_SENTENCES:]
+            self.history.said(room, at, report.role, report.text)
+
+    def _talk(self, room: str) -> Talk:
+        talk = self._talks.setdefault(room, Talk())
+        while len(self._talks) > MOST_CALLS:
+            self._talks.popitem(last=False)
+        return talk
+
+    async def _workers(self, _request: Request) -> JSONResponse:
+        listed = {"workers": self.workers.listed(), "attention": self.workers.rivals()}
+        return JSONResponse(listed)
+
+    async def _calls(self, request: Request) -> JSONResponse:
+        text = request.query_params.get("limit", "20")
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+            raise RefusedError(400, f"limit must be 1 to {MOST_LISTED}")
+        await self.history.settled()
+        return JSONResponse({"calls": self.history.calls(int(text))})
+
+    async def _call(self, request: Request) -> JSONResponse:
+        await self.history.settled()
+        call = self.history.call(request.path_params["room"])
+        if call is None:
+            raise RefusedError(404, "no such call")
+        return JSONResponse(call)
+
+    async def _talks_now(self, _request: Request) -> JSONResponse:
+        now = {
+            room: {"agent": talk.agent, "last_turn": talk.last_turn}
+            for room, talk in self._talks.items()
+        }
+        return JSONResponse({"talks": now})
+
+    def _taken(
+        self, act: Callable[[Request], Awaitable[JSONResponse]]
+    ) -> Callable[[Request], Awaitable[JSONResponse]]:
+        """Say no with the status and the reason of the refusal."""
+
+        async def answer(request: Request) -> JSONResponse:
+            try:
+                return await act(request)
+            except RefusedError as error:
+                log.warning("message refused", status=error.status, reason=str(error))
+                return JSONResponse({"error": str(error)}, status_code=error.status)
+
+        return answer
+
+    def _asked(
+        self, act: Callable[[Request], Awaitable[JSONResponse]]
+    ) -> Callable[[Request], Awaitable[JSONResponse]]:
+        """Answer the operator alone: history holds what callers said."""
+
+        async def answer(request: Request) -> JSONResponse:
+            if not may_ask(request, self._secret):
+                raise RefusedError(401, "not allowed")
+            return await act(request)
+
+        return self._taken(answer)
+
+
+def may_ask(request: Request, secret: str) -> bool:
+    """True for a request from this machine that carries the operator's secret."""
+    if request.client is None or not ip_address(request.client.host).is_loopback:
+        return False
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), secret.encode())

@@ -1,0 +1,77 @@
+"""The guard on real servers without any worker: nobody is there to answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import aiohttp
+import pytest
+import structlog
+from livekit import api
+from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.unit.lines.test_lines_plan import LINE
+
+from control.guard import Guard
+from control.workers import Workers
+from voicestack.lines.apply import switchboard
+from voicestack.lines.wanted import networks, wanted
+from voicestack.phone import CallRefused, Phone
+
+NUMBER = "+15550188"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    if not binary("livekit-sip").exists():
+        pytest.skip("livekit-sip is not built yet: make setup")
+    with servers(tmp_path_factory.mktemp("guard"), webhook_port=0) as stack:
+        stack.start_redis()
+        stack.start_livekit()
+        stack.start_sip()
+        yield stack
+
+
+@pytest.fixture
+async def client(running: Servers) -> AsyncIterator[api.LiveKitAPI]:
+    timeout = aiohttp.ClientTimeout(total=2)
+    async with api.LiveKitAPI(running.url, KEY, SECRET, timeout=timeout, failover=False) as made:
+        async with switchboard(running.url, KEY, SECRET) as board:
+            await board.apply([wanted(replace(LINE, number=NUMBER), networks())])
+        yield made
+
+
+async def test_without_a_worker_a_caller_hears_busy(
+    running: Servers, client: api.LiveKitAPI
+) -> None:
+    """486 within 3 s of the event, after the agent was asked for again and again."""
+    told: list[tuple[str, str]] = []
+    guard = Guard(client, Workers(), lambda room, why: told.append((room, why)))
+    task = asyncio.create_task(guard.run())
+    try:
+        with structlog.testing.capture_logs() as logs:
+            async with Phone() as phone:
+                ring = asyncio.create_task(
+                    phone.dial(NUMBER, server=("127.0.0.1", running.ports["sip"]))
+                )
+                room = await room_of(client)
+                guard.wake(room)
+                started = time.monotonic()
+                with pytest.raises(CallRefused) as refused:
+                    await ring
+                assert time.monotonic() - started < 3
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert refused.value.status == 486
+    assert told == [(room, "busy")]
+    acts = [each["act"] for each in logs if each["event"] == "guard acts"]
+    assert acts == ["ask for an agent again"] * 3 + ["let the caller hear busy"]
+
+
+async def room_of(client: api.LiveKitAPI) -> str:
+    """The room of the call that comes in."""
+    async with asyncio.timeout(10):
+        while not (rooms := (await client.room.list_rooms(api.ListRoomsRequest())).rooms):
+            await asyncio.sleep(0.02)
+    return rooms[0].name

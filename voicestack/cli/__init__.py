@@ -1,0 +1,1 @@
+"""The operator's commands: `voicestack VERB`, and `scripts/VERB.py` for each of them."""
