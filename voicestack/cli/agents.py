@@ -8,7 +8,7 @@ import typer
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from voicestack.cli.frame import ROOT, Answer, AsJson, UsageError, finish
-from voicestack.settings import AGENT_NAME
+from voicestack.settings_kinds import AGENT_NAME
 
 TEMPLATES = Path(__file__).parent / "templates"
 AGENTS, TESTS = Path("agent/voice_agent/agents"), Path("tests/unit/agent")
