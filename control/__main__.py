@@ -48,14 +48,20 @@ class Server(uvicorn.Server):
 async def serve(settings: stack_settings.Settings, held: credentials.Credentials) -> None:
     """Own every task until told to stop."""
     keeper = Keeper(Source.of(settings, held))
+    site = Site.of(settings, held)
     with contextlib.closing(history_of(settings)) as history:
         key, secret = held.livekit_api_key, held.livekit_api_secret
         desk = Desk(Post(key, secret), Workers(), history, secret=held.control_secret)
         async with _livekit(settings, held) as client:
             desk.guard = Guard(client, desk.workers, history.result)
             webhooks = Webhooks(key, secret, desk.on_event, desk.guard.on_event)
-            site = Site.of(settings, held)
-            web = app.build(keeper, webhooks, site, desk.routes(), secret=held.control_secret)
+            web = app.build(
+                keeper,
+                webhooks,
+                [*desk.routes(), *site.routes()],
+                site.middleware(),
+                secret=held.control_secret,
+            )
             tasks = {
                 "keeper": keeper.run(),
                 "watch": keeper.watch(),

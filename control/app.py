@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from control.desk import may_ask
 from control.keeper import Keeper
-from control.site import Site
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError
 
 
 def build(
-    keeper: Keeper, webhooks: Webhooks, site: Site, more: Sequence[Route] = (), *, secret: str
+    keeper: Keeper,
+    webhooks: Webhooks,
+    more: Sequence[BaseRoute],
+    middleware: Sequence[Middleware],
+    *,
+    secret: str,
 ) -> Starlette:
     """All routes."""
 
@@ -48,7 +53,6 @@ def build(
             Route("/lines/apply", apply, methods=["POST"]),
             Route("/livekit/webhook", webhooks.receive, methods=["POST"]),
             *more,
-            *site.routes(),
         ],
-        middleware=site.middleware(),
+        middleware=middleware,
     )
