@@ -1,0 +1,198 @@
+"""Which services run, which hold their ports, and who else does."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psutil
+
+from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Verdict
+from voicestack.native import leftovers
+from voicestack.native.supervisor import Supervisor
+from voicestack.ports import TABLE
+
+LEG = "processes and ports"
+# A socket of each service that must be there once it runs. Media ports open with calls only.
+LISTENS = {
+    "redis": "redis",
+    "livekit": "livekit_http",
+    "sip": "sip",
+    "control": "control",
+    "llm": "llm",
+    "tts": "tts",
+    "agent": "agent_health",
+    "caddy": "https",
+}
+# A service that starts opens its port within this time; models load for some seconds.
+START_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who holds a port. `ours` is None where the kernel does not tell us whose it is."""
+
+    ours: bool | None
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """One service as the supervisor and the kernel show it."""
+
+    status: str  # of the supervisor: "Running", "Completed", "Restarting", …; "" unknown
+    ready: bool
+    age_s: float | None = None
+    frozen: bool = False
+    pid: int = 0
+    exit_code: int = 0
+    listener: Listener | None = None
+    port: int = 0
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All services in call order."""
+
+    supervisor: bool
+    ours_alive: int  # processes that carry this stack's mark
+    services: Mapping[str, ServiceFacts] = field(default_factory=dict)
+
+
+async def look(context: Context) -> Facts:
+    """Ask supervisor and kernel."""
+    return await asyncio.to_thread(_look, context)
+
+
+def _look(context: Context) -> Facts:
+    stack = context.whole
+    with Supervisor(stack.paths) as supervisor:
+        states = {state.name: state for state in supervisor.states()}
+    ours = {process.pid for process in leftovers.find(stack.paths.state)}
+    ours |= {state.pid for state in states.values()}
+    listeners = _listeners(context, ours)
+    if not states and not ours and any(each.ours is None for each in listeners.values()):
+        raise CannotTellError(
+            "programs of another user or of a container hold the ports",
+            "run as the user that started the stack; in containers: docker compose ps",
+        )
+    services = {}
+    for service in stack.services:
+        state = states.get(service.name)
+        port = stack.ports[LISTENS[service.name]]
+        age_s, frozen = _process(state.pid if state else 0)
+        services[service.name] = ServiceFacts(
+            status=state.status if state else "",
+            ready=bool(state and state.ready),
+            age_s=age_s,
+            frozen=frozen,
+            pid=state.pid if state else 0,
+            exit_code=state.exit_code if state else 0,
+            listener=listeners.get(port),
+            port=port,
+            after=service.after,
+        )
+    return Facts(bool(states), len(ours), services)
+
+
+def _process(pid: int) -> tuple[float | None, bool]:
+    """Age, and whether it is stopped in its tracks."""
+    try:
+        process = psutil.Process(pid) if pid else None
+        if process is None:
+            return None, False
+        frozen = process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+        return time.time() - process.create_time(), frozen
+    except psutil.Error:
+        return None, False
+
+
+def _listeners(context: Context, ours: set[int]) -> dict[int, Listener]:
+    """Holders of the ports of the table."""
+    wanted = {context.ports[port.key] for port in TABLE}
+    found: dict[int, Listener] = {}
+    for each in psutil.net_connections("inet"):
+        listening = each.status == psutil.CONN_LISTEN or (each.type == 2 and not each.raddr)
+        if not listening or not each.laddr or each.laddr.port not in wanted:
+            continue
+        holder = _listener(each.pid, ours)
+        if each.laddr.port not in found or holder.ours is False:
+            found[each.laddr.port] = holder
+    return found
+
+
+def _listener(pid: int | None, ours: set[int]) -> Listener:
+    if pid is None:
+        return Listener(None, "a process of another user")
+    if pid in ours:
+        return Listener(True, "")
+    try:
+        return Listener(False, f"{psutil.Process(pid).name()} (pid {pid})")
+    except psutil.Error:
+        return Listener(None, f"pid {pid}")
+
+
+def judge(facts: Facts) -> Verdict:
+    """A taken port before a dead service; what waits for a faulty service is quiet."""
+    found = [
+        Finding("PRT001", f"port {service.port} is held by {service.listener.who}", name)
+        for name, service in facts.services.items()
+        if service.listener is not None and service.listener.ours is False
+    ]
+    if not facts.supervisor:
+        if facts.ours_alive:
+            return [*found, Finding("PRC002", f"{facts.ours_alive} processes without supervisor")]
+        return [*found, Finding("PRC001", "no process of this stack was found")]
+    faulty = {finding.subject for finding in found}
+    for name, service in facts.services.items():
+        if name in faulty or _waits(name, facts, faulty):
+            faulty.add(name)
+        elif finding := _judge_one(name, service):
+            faulty.add(name)
+            found.append(finding)
+    return found
+
+
+def _waits(name: str, facts: Facts, faulty: set[str]) -> bool:
+    service = facts.services[name]
+    return service.status in {"Pending", "Skipped"} and any(
+        each in faulty for each in service.after
+    )
+
+
+def _judge_one(name: str, service: ServiceFacts) -> Finding | None:
+    if service.frozen:
+        return Finding("PRC004", f"pid {service.pid} is stopped", name, f"kill -CONT {service.pid}")
+    if service.status != "Running":
+        seen = f"the supervisor says {service.status.lower() or 'nothing'} of it"
+        return Finding("PRC003", f"{seen}, exit code {service.exit_code}", name)
+    if service.listener is None and (service.age_s or 0) > START_S:
+        return Finding("PRC005", f"nothing listens on port {service.port}", name)
+    if service.listener is None:
+        seen = f"started {service.age_s or 0:.0f} s ago, port {service.port} is not open yet"
+        return Finding("PRC005", seen, name)
+    return None
+
+
+CHECKS = (
+    Check("processes", LEG, "services and ports", look, judge, needs=("secrets", "installed")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyFacts:
+    """Services whose readiness probe fails."""
+
+    not_ready: tuple[str, ...]
+
+
+async def look_ready(context: Context) -> ReadyFacts:
+    """Use what was seen before."""
+    facts: Facts = context.facts["processes"]
+    return ReadyFacts(tuple(n for n, each in facts.services.items() if not each.ready))
+
+
+def judge_ready(facts: ReadyFacts) -> Verdict:
+    """Everything else is fine, so the cause is unknown."""
+    return [Finding("PRC099", "its readiness probe fails", name) for name in facts.not_ready]
