@@ -133,7 +133,7 @@ async def test_a_stack_that_never_ran(tmp_path: Path) -> None:
 async def test_a_stack_that_is_down(tmp_path: Path) -> None:
     """Secrets are there, nothing runs."""
     environment = {
-        "STATE_DIR": str(tmp_path / "state"), "LISTEN": "loopback", "STACK_PORT_BASE": str(ports.free_base()),
+        "STATE_DIR": str(tmp_path / "state"), "LISTEN": "loopback", "LINES_FILE": str(ROOT / "sip/lines.yaml"), "STACK_PORT_BASE": str(ports.free_base()),
     }  # fmt: skip
     conf = settings.load(tmp_path, environ=environment)
     stack = Stack(conf, ROOT)

@@ -1,13 +1,16 @@
-"""Faults of a running stack: each is named by exactly its cause, and the healthy stack is silent."""
+"""Faults of a running stack: exactly the cause is named, and the healthy stack is silent."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from tests.diagnosis import faults
+from tests.calls import world
+from tests.diagnosis import calls, faults
 from tests.diagnosis.faults import Fault
 from tests.diagnosis.patient import Patient
-from voicestack.diagnosis import checks
+from voicestack.diagnosis import checks, history
+from voicestack.diagnosis.legs import files
 
 pytestmark = pytest.mark.calls
 
@@ -181,3 +184,38 @@ async def test_a_line_that_cannot_be_called_from_here(patient: Patient) -> None:
     assert unseen.unknowns[0].decide
     assert report.exit_code == 2
     await faults.lines_are_right(patient)
+
+
+PAST: Sequence[tuple[str, str, list[str]]] = [
+    (world.UNKNOWN_NUMBER, "plain", ["LIN006"]),
+    (world.CLOSED_NUMBER, "plain", ["LIN007"]),
+    (world.DIGEST_NUMBER, "plain", ["LIN008"]),
+    (world.DIGEST_NUMBER, "wrong password", ["LIN008"]),
+    (world.NUMBER, "G.729 only", ["MED002"]),
+    (world.NUMBER, "private address", ["MED007"]),
+    (world.NUMBER, "unknown payload", ["MED010"]),
+]
+PAST_CHECKS = (*files.CHECKS[:1], files.LINES_CHECK, history.check_of(""))
+
+
+@pytest.mark.parametrize(("number", "kind", "expected"), PAST, ids=[f"{p[0]} {p[1]}" for p in PAST])
+async def test_a_call_of_the_past_is_explained(
+    patient: Patient, number: str, kind: str, expected: list[str]
+) -> None:
+    """From the logs alone, after the call."""
+    await calls.place(patient, number, kind)
+    assert await patient.codes(PAST_CHECKS) == expected
+
+
+async def test_a_good_call_of_the_past_is_silent(patient: Patient) -> None:
+    """Greeted, asked, answered: nothing to say."""
+    await calls.place(patient, world.NUMBER, "plain", ask=True)
+    async with asyncio.timeout(10):  # the worker writes of the turn when it is over
+        while (
+            world.log_text(patient.stack, "agent")
+            .rpartition('"call answered"')[2]
+            .count('"turn done"')
+            == 0
+        ):
+            await asyncio.sleep(0.1)
+    assert await patient.codes(PAST_CHECKS) == []
