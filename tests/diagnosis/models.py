@@ -57,6 +57,8 @@ class Models:
         return StreamingResponse(self._tokens(mode), media_type="text/event-stream")
 
     async def _tokens(self, mode: str) -> AsyncIterator[str]:
+        if mode == "cut":
+            raise ConnectionResetError("the model server died")
         words = [] if mode == "empty" else REPLY.split(" ")
         for index, word in enumerate(words):
             yield _event({"role": "assistant", "content": (" " if index else "") + word})
@@ -78,8 +80,6 @@ class Models:
             return JSONResponse({"error": {"message": mode}}, status_code=STATUS[mode])
         if mode == "page":
             return Response("<html>502 Bad Gateway</html>", media_type="text/html")
-        if mode == "cut":
-            raise ConnectionResetError("the model server died")
         if mode == "hang":
             await self.released.wait()
         if mode == "slow":

@@ -233,11 +233,11 @@ def test_evidence_has_one_cause(
 
 
 @pytest.mark.parametrize(
-    ("number", "kind"), list(enumerate(["unreachable", "late", "stranger", "empty"]))
+    ("number", "kind"), list(enumerate(["unreachable", "broken", "late", "stranger", "empty"]))
 )
 def test_model_servers_fail_alike(number: int, kind: str) -> None:
     """The same code of both families for the same failure."""
-    code = ("001", "003", "005", "006")[number]
+    code = ("001", "002", "003", "005", "006")[number]
     (finding,) = thinking.judge_server("TTS", thinking.Facts(kind))
     assert finding.code == f"TTS{code}"
 

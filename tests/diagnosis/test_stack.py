@@ -97,7 +97,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("engine frozen", faults.engine_frozen, ["STT002"]),
     ("engine unreachable", faults.engine_unreachable, ["STT001"]),
     *((f"llm {how}", faults.model("llm", how), [f"LLM{number:03}"])
-      for how, number in (("cut", 1), ("error", 2), ("hang", 3), ("slow", 4), ("page", 5), ("empty", 6),
+      for how, number in (("cut", 2), ("error", 2), ("hang", 3), ("slow", 4), ("page", 5), ("empty", 6),
                           ("unauthorized", 7), ("forbidden", 7), ("not-found", 8))),
     ("llm gone", faults.setting(LLM_URL="http://127.0.0.1:9/v1"), ["LLM001"]),
     *((f"tts {how}", faults.model("tts", how), [f"TTS{number:03}"])

@@ -58,8 +58,10 @@ async def look(context: Context) -> Sound:
                 data += piece
     except httpx.TimeoutException as error:
         return Sound(Facts("late", text=type(error).__name__))
+    except httpx.ConnectError as error:
+        return Sound(Facts("unreachable", text=str(error) or "no connection"))
     except httpx.HTTPError as error:
-        return Sound(Facts("unreachable", text=f"{type(error).__name__} {error}".strip()))
+        return Sound(Facts("broken", text=f"{type(error).__name__} {error}".strip()))
     samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
     context.facts["sentence"] = samples
     return measure(samples, first_s or 0.0)

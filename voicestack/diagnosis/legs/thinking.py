@@ -21,7 +21,7 @@ QUESTION = {"role": "user", "content": "Say hello in one word."}
 class Facts:
     """How a model server answered. `kind` is the first thing that went wrong."""
 
-    kind: str = "ok"  # ok, unreachable, late, status, stranger, empty
+    kind: str = "ok"  # ok, unreachable, broken, late, status, stranger, empty
     status: int = 200
     text: str = ""
     took_s: float = 0.0
@@ -46,8 +46,10 @@ async def look(context: Context) -> Facts:
             kind = await _first_word(answer)
     except httpx.TimeoutException as error:
         return Facts("late", text=type(error).__name__)
+    except httpx.ConnectError as error:
+        return Facts("unreachable", text=str(error) or "no connection")
     except httpx.HTTPError as error:
-        return Facts("unreachable", text=f"{type(error).__name__} {error}".strip())
+        return Facts("broken", text=f"{type(error).__name__} {error}".strip())
     return Facts(kind, took_s=time.monotonic() - started_s)
 
 
@@ -86,7 +88,7 @@ def judge_server(prefix: str, facts: Facts) -> list[Finding]:
         by_status = {401: 7, 403: 7, 404: 8}
         number = by_status.get(facts.status, 2)
         return [Finding(f"{prefix}{number:03}", f"HTTP {facts.status} {facts.text}".strip())]
-    numbers = {"unreachable": 1, "late": 3, "stranger": 5, "empty": 6}
+    numbers = {"unreachable": 1, "broken": 2, "late": 3, "stranger": 5, "empty": 6}
     if facts.kind in numbers:
         seen = {
             "late": f"nothing within {TIMEOUT_S:g} s ({facts.text})",
