@@ -10,7 +10,7 @@ Examples:
   .venv/bin/python scripts/sanity_check.py --last-call  # the last call, from the logs
   .venv/bin/python scripts/sanity_check.py --quick --json | jq .findings
   .venv/bin/python scripts/sanity_check.py --explain-call +15550100 --source 192.0.2.7
-  .venv/bin/python scripts/sanity_check.py --support-bundle /tmp/bundle.tar.gz
+  .venv/bin/python scripts/sanity_check.py --from-outside 192.0.2.10   # on another machine
 """
 
 import sys
@@ -19,30 +19,36 @@ from typing import Annotated
 
 import typer
 
-from voicestack.diagnosis import doctor
+from voicestack.diagnosis import doctor, outside
 from voicestack.errors import VoicestackError
 
 ROOT = Path(__file__).resolve().parent.parent
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+Opt = typer.Option
 
 
 @app.command(help=__doc__)
 def main(  # noqa: PLR0917 - typer reads them by name
-    quick: Annotated[bool, typer.Option("--quick", help="no call, at most 5 s")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
-    last_call: Annotated[bool, typer.Option("--last-call", help="of the logs")] = False,
-    call: Annotated[str, typer.Option(help="a call of the logs: its id, Call-ID or room")] = "",
-    explain_call: Annotated[str, typer.Option(help="number: would it be let in?")] = "",
-    caller: Annotated[str, typer.Option("--from", help="number of that caller")] = "",
-    source: Annotated[str, typer.Option(help="address that call comes from")] = "127.0.0.1",
-    support_bundle: Annotated[Path | None, typer.Option(help="archive to write")] = None,
+    quick: Annotated[bool, Opt("--quick", help="no call, at most 5 s")] = False,
+    as_json: Annotated[bool, Opt("--json", help="print one JSON object")] = False,
+    last_call: Annotated[bool, Opt("--last-call", help="judge the last call of the logs")] = False,
+    call: Annotated[str, Opt(help="judge this one: its id, Call-ID or room")] = "",
+    watch: Annotated[bool, Opt("--watch", help="show calls in progress until Ctrl-C")] = False,
+    explain_call: Annotated[str, Opt(help="number: would it be let in?")] = "",
+    caller: Annotated[str, Opt("--from", help="number of that caller")] = "",
+    source: Annotated[str, Opt(help="address that call comes from")] = "127.0.0.1",
+    from_outside: Annotated[str, Opt(help="host of a stack on another machine")] = "",
+    number: Annotated[str, Opt(help="number to dial from outside")] = "+15550100",
+    support_bundle: Annotated[Path | None, Opt(help="archive to write, without secrets")] = None,
 ) -> None:
     """Look, judge, print."""
     try:
         if explain_call:
             sys.exit(doctor.explain_call(ROOT, explain_call, caller, source, as_json=as_json))
         past = call or ("" if last_call else None)
-        sys.exit(doctor.diagnose(ROOT, doctor.Order(quick, as_json, past, support_bundle)))
+        target = outside.Target(from_outside, number) if from_outside else None
+        order = doctor.Order(quick, as_json, past, support_bundle, target, watch)
+        sys.exit(doctor.diagnose(ROOT, order))
     except VoicestackError as error:
         print(error.report(), file=sys.stderr)
         sys.exit(2)

@@ -17,21 +17,15 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture
-def table(network: Lab) -> ports.Ports:
-    return ports.at_base(int(network.environment["STACK_PORT_BASE"]))
-
-
-def rules(table: ports.Ports, *names: str) -> list[str]:
-    """Rules by name: what they drop."""
-    rtp = table.range("sip_rtp")
-    span = f"{rtp.start}-{rtp.stop - 1}"
-    known = {
-        "to the gateway": f"udp dport {span} drop",
-        "from the gateway": f"udp sport {span} drop",
-        "sip": f"udp dport {table['sip']} drop",
-    }
-    return [known[name] for name in names]
+TABLE = ports.Ports({})
+RTP = TABLE.range("sip_rtp")
+SPAN = f"{RTP.start}-{RTP.stop - 1}"
+RULES = {
+    "to the gateway": f"udp dport {SPAN} drop",
+    "from the gateway": f"udp sport {SPAN} drop",
+    "sip": f"udp dport {TABLE['sip']} drop",
+    "page": f"tcp dport {TABLE['https']} drop",
+}
 
 
 @pytest.mark.parametrize(
@@ -45,12 +39,31 @@ def rules(table: ports.Ports, *names: str) -> list[str]:
     ],
 )
 def test_a_firewall_is_named_by_its_direction(
-    network: Lab, table: ports.Ports, dropped: tuple[str, ...], expected: list[str]
+    network: Lab, dropped: tuple[str, ...], expected: list[str]
 ) -> None:
     """One-way audio is told apart by the counters of both ends."""
-    with network.firewall(*rules(table, *dropped)):
+    with network.firewall(*(RULES[name] for name in dropped)):
         report = network.diagnose()
     assert [finding["code"] for finding in report["findings"]] == expected
     assert report["took_s"] < 60
+    if not expected:
+        assert report["healthy"], report
+
+
+@pytest.mark.parametrize(
+    ("dropped", "expected"),
+    [
+        ((), []),
+        (("sip",), ["OUT001"]),
+        (("page",), ["OUT002"]),
+    ],
+)
+def test_another_machine_tells_what_it_reaches(
+    network: Lab, dropped: tuple[str, ...], expected: list[str]
+) -> None:
+    """From the phone's machine: with a call where that is possible."""
+    with network.firewall(*(RULES[name] for name in dropped)):
+        report = network.diagnose(from_outside=True)
+    assert [finding["code"] for finding in report["findings"]] == expected
     if not expected:
         assert report["healthy"], report

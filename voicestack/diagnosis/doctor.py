@@ -1,6 +1,7 @@
 """What `scripts/sanity_check.py` does: run the checks, show them, exit."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -9,10 +10,11 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 from voicestack import credentials, settings
-from voicestack.diagnosis import bundle, causes, checks, history, redact
+from voicestack.diagnosis import bundle, causes, checks, history, outside, redact, watch
 from voicestack.diagnosis.explain import explain
 from voicestack.diagnosis.legs import files
 from voicestack.diagnosis.model import Check, Context, Result
+from voicestack.diagnosis.outside import Target
 from voicestack.diagnosis.report import (
     COULD_NOT_LOOK,
     FAULT,
@@ -35,6 +37,8 @@ class Order:
     as_json: bool = False
     past_call: str | None = None  # None: no call of the past; "": the last one
     bundle: Path | None = None
+    outside: Target | None = None  # look at this host from here
+    watch: bool = False
 
 
 class BundleError(VoicestackError):
@@ -73,6 +77,8 @@ def diagnose(root: Path, order: Order) -> int:
     def progress(result: Result) -> None:
         talk.print(progress_line(result))
 
+    if order.watch:
+        return _watch(root, as_json=order.as_json)
     report, context = asyncio.run(examine(root, _which(order), progress=progress))
     if order.as_json:
         print(json.dumps(report.as_json()))
@@ -84,7 +90,22 @@ def diagnose(root: Path, order: Order) -> int:
     return report.exit_code
 
 
+def _watch(root: Path, *, as_json: bool) -> int:
+    async def until_interrupted() -> int:
+        report, context = await examine(root, (*files.CHECKS[:1], files.SECRETS_CHECK))
+        if report.exit_code == HEALTHY:
+            await watch.watch(context, as_json=as_json)
+        show(report, console())
+        return COULD_NOT_LOOK
+
+    with contextlib.suppress(KeyboardInterrupt):
+        return asyncio.run(until_interrupted())
+    return HEALTHY
+
+
 def _which(order: Order) -> tuple[Check, ...]:
+    if order.outside is not None:
+        return outside.checks_of(order.outside)
     if order.past_call is not None:
         return (*files.CHECKS[:1], files.LINES_CHECK, history.check_of(order.past_call))
     return checks.QUICK if order.quick else checks.ALL
