@@ -201,6 +201,8 @@ ROWS: Sequence[Row] = [
     (judge_call.judge, DEAF, ["AUD099"]),
     *((judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=(stage,))), [code])
       for stage, code in (("stt", "STT099"), ("llm", "LLM099"), ("tts", "TTS099"), ("reply", "AUD002"))),
+    (judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=("reply",), early_failures=("tts",))),
+     ["TTS099"]),
     # a call of the past
     (past.judge, past.Past(replace(LOG, accepted=True, turns=2)), []),
     (past.judge, past.Past(replace(LOG, room="", reason="flood"), "LIN006"), ["LIN006"]),

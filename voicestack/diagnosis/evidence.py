@@ -45,7 +45,8 @@ class CallLog:
     answered: bool = False
     busy: bool = False
     turns: int = 0
-    failed_stages: tuple[str, ...] = ()
+    failed_stages: tuple[str, ...] = ()  # one for each apology; "reply": which one is not known
+    early_failures: tuple[str, ...] = ()  # stages of answers that were begun too early to count
 
 
 def _set(**constant: Any) -> Callable[[CallLog, Line], CallLog]:
@@ -98,7 +99,15 @@ def _job_ended(call: CallLog, line: Line) -> CallLog:
 
 
 def _failed(call: CallLog, line: Line) -> CallLog:
-    return replace(call, failed_stages=(*call.failed_stages, str(line.get("stage", "reply"))))
+    """An empty reply is put down to the model; the voice may as well have said nothing of it."""
+    stage = str(line.get("stage", "reply"))
+    if line.get("reason") == "the reply was empty":
+        stage = "reply"
+    return replace(call, failed_stages=(*call.failed_stages, stage))
+
+
+def _failed_early(call: CallLog, line: Line) -> CallLog:
+    return replace(call, early_failures=(*call.early_failures, str(line.get("stage", ""))))
 
 
 # Phrases of livekit-sip 1.8.0, livekit-server 1.13.5 and our worker.
@@ -124,6 +133,7 @@ PHRASES: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
     "call refused, all lines busy": _set(busy=True),
     "turn done": lambda call, _: replace(call, turns=call.turns + 1),
     "turn failed, caller hears an apology": _failed,
+    "early answer failed, it is made anew": _failed_early,
 }
 
 

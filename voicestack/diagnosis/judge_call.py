@@ -123,7 +123,7 @@ def _answered(facts: Facts) -> Verdict:
     if facts.packets == 0 or _heard_nothing(facts):
         return [_no_audio(facts)]
     if log is not None and log.failed_stages:
-        stage = log.failed_stages[0]
+        stage = _failed_stage(log)
         return [Finding(BY_STAGE.get(stage, "AUD099"), f"the worker apologised: stage {stage}")]
     if facts.replied:
         return []
@@ -136,6 +136,12 @@ def _answered(facts: Facts) -> Verdict:
     if facts.cut:
         return [Finding("AUD003", "the far end hung up while we waited")]
     return [Finding("AUD099", "greeting heard, no reply, no stage complained")]
+
+
+def _failed_stage(log: CallLog) -> str:
+    """The stage of the first apology; what failed early tells where that does not."""
+    named = [each for each in (*log.failed_stages, *log.early_failures) if each != "reply"]
+    return named[0] if named else "reply"
 
 
 def _heard_nothing(facts: Facts) -> bool:

@@ -54,7 +54,7 @@ def checks_of(target: Target) -> tuple[Check, ...]:
             return Reached(False, f"{server[0]} UDP {server[1]}: {error or 'no answer'}")
         return Reached(True, str(answer.status_code))
 
-    async def look_page(_: Context) -> Reached:
+    async def look_page(_context: Context) -> Reached:
         try:
             async with asyncio.timeout(ANSWER_S):
                 _, writer = await asyncio.open_connection(target.host, target.https_port)

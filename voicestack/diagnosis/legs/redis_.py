@@ -6,6 +6,8 @@ from typing import Any
 
 import redis.asyncio as client
 from redis import exceptions
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from voicestack.diagnosis.model import Check, Context, Finding, Verdict
 
@@ -34,11 +36,11 @@ async def look(context: Context) -> Facts:
         password=context.secrets.redis_password,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
-        retry=None,
+        retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )
     try:
-        await connection.ping()  # type: ignore[misc]
+        await connection.ping()
         info: dict[str, Any] = await connection.info()
         write_error = ""
         try:
@@ -54,10 +56,10 @@ async def look(context: Context) -> Facts:
 
 async def _config(connection: "client.Redis") -> Mapping[str, str] | None:
     try:
-        found: dict[str, str] = await connection.config_get("appendonly", "maxmemory-policy")
+        found = await connection.config_get("appendonly", "maxmemory-policy")
     except exceptions.ResponseError:
         return None  # an access list may forbid it
-    return found
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def judge(facts: Facts) -> Verdict:
