@@ -78,7 +78,7 @@ class Lab:
         """Packets that reach the stack's machine meet these rules of nftables."""
         chain = "type filter hook input priority 0; policy accept;"
         lines = "\n".join(rules)
-        table = f"table inet lab {{ chain input {{ {chain}\n{lines}\n}} }}"
+        table = f"table inet lab {{\nchain input {{\n{chain}\n{lines}\n}}\n}}\n"
         self.run("nft", "-f", "-", given=table)
         try:
             yield

@@ -4,7 +4,13 @@ docs/findings.md is rendered from it (`python -m voicestack.diagnosis.causes`), 
 together. A code is never used for a second cause.
 """
 
-from voicestack.diagnosis import causes_call, causes_files, causes_models, causes_servers
+from voicestack.diagnosis import (
+    causes_call,
+    causes_files,
+    causes_models,
+    causes_servers,
+    causes_sip,
+)
 from voicestack.diagnosis.cause import Cause
 
 LEGS = (
@@ -29,6 +35,7 @@ TABLE: tuple[Cause, ...] = (
     *causes_files.TABLE,
     *causes_servers.TABLE,
     *causes_models.TABLE,
+    *causes_sip.TABLE,
     *causes_call.TABLE,
 )
 BY_CODE = {cause.code: cause for cause in TABLE}
