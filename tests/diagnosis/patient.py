@@ -12,7 +12,7 @@ from tests.calls import world
 from tests.diagnosis.models import Models
 from voicestack import credentials, settings
 from voicestack.diagnosis import checks, doctor
-from voicestack.diagnosis.model import Check
+from voicestack.diagnosis.model import Check, Context
 from voicestack.diagnosis.report import Report
 from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
@@ -31,14 +31,17 @@ class Patient:
 
     async def report(self, which: Sequence[Check] = checks.QUICK) -> Report:
         """What the doctor says."""
+        return (await self.examined(which))[0]
+
+    async def examined(self, which: Sequence[Check]) -> tuple[Report, Context]:
+        """With what was seen on the way."""
         environment = self.environment | self.changed
-        report, _ = await doctor.examine(
+        return await doctor.examine(
             world.ROOT,
             which,
             load=lambda: settings.load(self.folder, environ=environment),
             clock=lambda: time.time() + self.shift_s,
         )
-        return report
 
     async def codes(self, which: Sequence[Check] = checks.QUICK) -> list[str]:
         """The causes that the doctor names; what it could not see is shown with the failure."""

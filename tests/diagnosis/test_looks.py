@@ -130,6 +130,24 @@ async def test_a_stack_that_never_ran(tmp_path: Path) -> None:
     assert report.exit_code == 1
 
 
+async def test_a_stack_of_somebody_else(tmp_path: Path) -> None:
+    """Something answers, and its secrets are not ours to see: not healthy, no cause either."""
+    base = ports.free_base()
+    environment = {
+        "STATE_DIR": str(tmp_path / "state"), "LISTEN": "loopback", "STACK_PORT_BASE": str(base),
+        "LINES_FILE": str(ROOT / "sip" / "lines.yaml"),
+    }  # fmt: skip
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", base)
+    async with server:
+        report, _ = await doctor.examine(
+            ROOT, checks.QUICK, load=lambda: settings.load(tmp_path, environ=environment)
+        )
+    unknown = [result.check.name for result in report.results if result.state == "unknown"]
+    assert unknown[0] == "secrets"
+    assert report.findings == ()
+    assert report.exit_code == 2
+
+
 async def test_a_stack_that_is_down(tmp_path: Path) -> None:
     """Secrets are there, nothing runs."""
     environment = {

@@ -9,8 +9,9 @@ from tests.calls import world
 from tests.diagnosis import calls, faults
 from tests.diagnosis.faults import Fault
 from tests.diagnosis.patient import Patient
-from voicestack.diagnosis import checks, history
+from voicestack.diagnosis import checks, history, watch
 from voicestack.diagnosis.legs import files
+from voicestack.phone import Phone
 
 pytestmark = pytest.mark.calls
 
@@ -155,6 +156,7 @@ CALLS: Sequence[tuple[str, Fault, list[str]]] = [
     # The probes of mind and voice are answered, calls are not: no row describes that.
     ("llm fails in calls only", faults.model("llm", "calls:error"), ["LLM099"]),
     ("tts fails in calls only", faults.model("tts", "calls:error"), ["TTS099"]),
+    ("voice silent in calls only", faults.model("tts", "calls:silent"), ["AUD099"]),
     # The worker gives up before the stage does, so nobody writes down which one it was.
     ("llm hangs in calls only", faults.model("llm", "calls:hang"), ["AUD002"]),
 ]
@@ -185,6 +187,19 @@ async def test_a_line_that_cannot_be_called_from_here(patient: Patient) -> None:
     assert unseen.unknowns[0].decide
     assert report.exit_code == 2
     await faults.lines_are_right(patient)
+
+
+async def test_a_call_in_progress_is_watched(patient: Patient) -> None:
+    """Every leg of it is there while it is up, and it is gone afterwards."""
+    _, context = await patient.examined((files.CHECKS[0], files.SECRETS_CHECK))
+    async with Phone() as phone:
+        call = await phone.dial(world.NUMBER, server=world.server(patient.stack))
+        assert await call.first_audio(timeout_s=10) is not None
+        (now,) = [each for each in await watch.calls_now(context) if each.answered]
+        assert (now.callers, now.agents, now.agent_tracks, now.failed) == (1, 1, 1, ())
+    async with asyncio.timeout(40):
+        while [each for each in await watch.calls_now(context) if each.room == now.room]:
+            await asyncio.sleep(0.2)
 
 
 PAST: Sequence[tuple[str, str, list[str]]] = [

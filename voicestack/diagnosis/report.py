@@ -98,15 +98,23 @@ def show(report: Report, out: Console) -> None:
     """Causes first in full, then what stayed unknown, then the verdict."""
     for finding in report.findings:
         _show_finding(report, finding, out)
-    for result in report.results:
-        for unknown in result.unknowns:
-            out.print()
-            out.print(Text(f"unknown: {result.check.title}", "yellow"))
-            _paragraph(out, "why", report.hide(unknown.why))
-            if unknown.decide:
-                _paragraph(out, "to decide", report.hide(unknown.decide))
+    for unknown, titles in _unseen(report).items():
+        out.print()
+        out.print(Text(f"unknown: {', '.join(titles)}", "yellow"))
+        _paragraph(out, "why", report.hide(unknown.why))
+        if unknown.decide:
+            _paragraph(out, "to decide", report.hide(unknown.decide))
     out.print()
     out.print(_verdict(report))
+
+
+def _unseen(report: Report) -> dict[Unknown, list[str]]:
+    """What could not be told, each reason once, with the checks that it stopped."""
+    found: dict[Unknown, list[str]] = {}
+    for result in report.results:
+        for unknown in result.unknowns:
+            found.setdefault(unknown, []).append(result.check.title)
+    return found
 
 
 def _show_finding(report: Report, finding: Finding, out: Console) -> None:

@@ -18,6 +18,7 @@ from voicestack.native.up import BINARIES, Stack
 from voicestack.setup.manifest import place
 
 LEG = "settings and files"
+CONNECT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ async def look_secrets(context: Context) -> SecretsFacts:
     folder = credentials.directory_of(context.settings)
     try:
         if not folder.is_dir():
+            if await _somebody_listens(context.ports["livekit_http"]):
+                raise CannotTellError(
+                    "a stack answers on this machine, but STATE_DIR has no secrets",
+                    "set STATE_DIR to its folder; if it runs in containers, look from inside one",
+                )
             return SecretsFacts(made=False)
         context.held = await asyncio.to_thread(credentials.read, context.settings)
     except PermissionError as error:
@@ -66,6 +72,16 @@ async def look_secrets(context: Context) -> SecretsFacts:
     except CredentialsError as error:
         return SecretsFacts(True, str(error), error.hint, too_open="has mode" in str(error))
     return SecretsFacts(made=True)
+
+
+async def _somebody_listens(port: int) -> bool:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def judge_secrets(facts: SecretsFacts) -> Verdict:

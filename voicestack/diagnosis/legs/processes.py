@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -72,9 +73,10 @@ def _look(context: Context) -> Facts:
     ours = {process.pid for process in leftovers.find(stack.paths.state)}
     ours |= {state.pid for state in states.values()}
     listeners = _listeners(context, ours)
-    if not states and not ours and any(each.ours is None for each in listeners.values()):
+    unseen = any(each.ours is None for each in listeners.values())
+    if not states and not ours and (unseen or context.held is None):
         raise CannotTellError(
-            "programs of another user or of a container hold the ports",
+            "what holds the ports is another user's, in a container, or of another STATE_DIR",
             "run as the user that started the stack; in containers: docker compose ps",
         )
     services = {}
@@ -127,10 +129,21 @@ def _listener(pid: int | None, ours: set[int]) -> Listener:
         return Listener(None, "a process of another user")
     if pid in ours:
         return Listener(True, "")
+    if _is_contained(pid):
+        return Listener(None, f"a container (pid {pid})")
     try:
         return Listener(False, f"{psutil.Process(pid).name()} (pid {pid})")
     except psutil.Error:
         return Listener(None, f"pid {pid}")
+
+
+def _is_contained(pid: int) -> bool:
+    """True for a process of a container: its control group says so (cgroups(7))."""
+    try:
+        group = Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+    return any(word in group for word in ("docker", "containerd", "libpod", "kubepods"))
 
 
 def judge(facts: Facts) -> Verdict:

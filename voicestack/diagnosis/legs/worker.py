@@ -80,10 +80,11 @@ def judge(facts: Facts) -> Verdict:
         return [Finding("WRK099", f"GET / answers {facts.status} {facts.text}")]
     if not facts.own_id:
         return [Finding("WRK001", "it has not said that it is registered")]
+    names = {facts.name, *(facts.registered or {}).values()}
     found = [
         Finding("WRK003", f"{where} names {agent}, the worker is {facts.name}", where)
         for where, agent in facts.wanted.items()
-        if agent != facts.name
+        if agent not in names
     ]
     if facts.registered is None:
         return [*found, Unknown("livekit.log does not show which workers are registered")]
