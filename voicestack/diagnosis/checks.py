@@ -48,6 +48,5 @@ CALL = Check(
     call.judge,
     needs=tuple(check.name for check in QUICK if check.name not in {"tls", "disk", "installed"}),
     limit_s=call.LIMIT_S,
-    quick=False,
 )
 ALL: tuple[Check, ...] = (*QUICK, CALL)

@@ -104,7 +104,7 @@ class Check:
     judge: Callable[[Any], Verdict]
     needs: tuple[str, ...] = ()
     limit_s: float = 2.5
-    quick: bool = True
+    vital: bool = False  # if it cannot tell, nothing that needs it can
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,6 @@ class Result:
 
     def blames(self, subject: str) -> bool:
         """True if what builds on `subject` (on everything, if empty) need not be looked at."""
-        if self.state == "skipped":
+        if self.state == "skipped" or (self.check.vital and self.state == "unknown"):
             return True
         return any(not subject or each.subject in {"", subject} for each in self.findings)

@@ -237,10 +237,12 @@ def judge_disk(facts: DiskFacts) -> Verdict:
     return []
 
 
-SECRETS_CHECK = Check("secrets", LEG, "secrets", look_secrets, judge_secrets, ("settings",))
+SECRETS_CHECK = Check(
+    "secrets", LEG, "secrets", look_secrets, judge_secrets, ("settings",), vital=True
+)
 LINES_CHECK = Check("lines file", LEG, "lines file", look_lines, judge_lines, ("settings",))
 CHECKS = (
-    Check("settings", LEG, "settings (.env)", look_settings, judge_settings),
+    Check("settings", LEG, "settings (.env)", look_settings, judge_settings, vital=True),
     SECRETS_CHECK,
     Check("installed", LEG, "programs and weights", look_installed, judge_installed, ("settings",)),
     LINES_CHECK,

@@ -74,9 +74,9 @@ def _look(context: Context) -> Facts:
     ours |= {state.pid for state in states.values()}
     listeners = _listeners(context, ours)
     unseen = any(each.ours is None for each in listeners.values())
-    if not states and not ours and (unseen or context.held is None):
+    if unseen and not states and not ours:
         raise CannotTellError(
-            "what holds the ports is another user's, in a container, or of another STATE_DIR",
+            "what holds the ports belongs to another user or to a container",
             "run as the user that started the stack; in containers: docker compose ps",
         )
     services = {}
