@@ -24,6 +24,7 @@ from voicestack.diagnosis.legs import files, tls
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Result, Unknown
 from voicestack.diagnosis.report import Report, show
 from voicestack.diagnosis.runner import run
+from voicestack.errors import VoicestackError
 from voicestack.lines.model import Defaults, Digest, Line
 from voicestack.native.up import Stack
 
@@ -372,3 +373,54 @@ def test_the_report_fits_eighty_columns() -> None:
     assert "510555" not in text
     assert all(len(line) <= 80 for line in text.splitlines())
     assert json.loads(json.dumps(report.as_json()))["findings"][0]["code"] == "LIN001"
+
+
+# -- the script's own work
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A checkout whose settings name the project's lines file."""
+    lines = ROOT / "sip" / "lines.yaml"
+    (tmp_path / ".env").write_text(f"LISTEN=loopback\nSTATE_DIR=state\nLINES_FILE={lines}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("callee", "source", "code", "says"),
+    [
+        ("+15550100", "127.0.0.1", 0, "let in"),
+        ("+15550100", "203.0.113.7", 1, "LIN007"),
+        ("+15550199", "127.0.0.1", 1, "LIN006"),
+    ],
+)
+def test_explain_call_tells_the_clause(
+    root: Path, capsys: pytest.CaptureFixture[str], callee: str, source: str, code: int, says: str
+) -> None:
+    """No server is asked; the exit code says whether the call is let in."""
+    assert doctor.explain_call(root, callee, "", source, as_json=False) == code
+    text = capsys.readouterr().out
+    assert says in text
+    assert callee not in text
+    assert doctor.explain_call(root, callee, "", source, as_json=True) == code
+    assert json.loads(capsys.readouterr().out)["accepted"] is (code == 0)
+
+
+def test_explain_call_wants_an_address(root: Path) -> None:
+    """A name is no address of a packet."""
+    with pytest.raises(VoicestackError, match="no IPv4 address"):
+        doctor.explain_call(root, "+15550100", "", "phone.example", as_json=False)
+
+
+def test_no_call_of_the_past_is_not_healthy(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing seen: exit code 2, and what would decide."""
+    assert doctor.diagnose(root, doctor.Order(past_call="")) == 2
+    assert "to decide" in capsys.readouterr().out
+
+
+def test_a_bundle_never_overwrites(root: Path, tmp_path: Path) -> None:
+    """A bundle beside a finding; the second time the name is taken."""
+    order = doctor.Order(quick=True, as_json=True, bundle=tmp_path / "bundle.tar.gz")
+    assert doctor.diagnose(root, order) == 1
+    with pytest.raises(doctor.BundleError):
+        doctor.diagnose(root, order)

@@ -131,7 +131,7 @@ def _show_finding(report: Report, finding: Finding, out: Console) -> None:
 def _paragraph(out: Console, name: str, text: str) -> None:
     lines = Text(f"{name}: ", "bold")
     lines.append(text, "not bold")
-    out.print(Padding(lines, (0, 0, 0, 2)))
+    out.print(Padding(lines, (0, 0, 0, 2), expand=False))
 
 
 def _verdict(report: Report) -> Text:

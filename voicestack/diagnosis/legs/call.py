@@ -1,18 +1,21 @@
 """A call of our own: from INVITE to the answer of a question, with evidence of each leg."""
 
 import asyncio
-import random
+import secrets
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from voicestack.diagnosis import logs, rooms
 from voicestack.diagnosis.evidence import CallLog, follow
 from voicestack.diagnosis.explain import explain
 from voicestack.diagnosis.judge_call import Facts, judge
+from voicestack.diagnosis.legs.hearing import SENTENCE_FILE
 from voicestack.diagnosis.model import CannotTellError, Context
 from voicestack.lines.model import Line
 from voicestack.phone import Call, CallFailedError, CallRefused, NoAnswer, Phone, PhoneError
 from voicestack.phone.voices import TTS_RATE_HZ
+from voicestack.phone.wire.g711 import Samples
 
 __all__ = ["LIMIT_S", "Facts", "judge", "look"]
 
@@ -51,8 +54,8 @@ class Notes:
 async def look(context: Context) -> Facts:
     """Call, listen, ask, listen, hang up."""
     line = reachable_line(context)
-    # RFC-style fictitious numbers; the last digits tell our call from others in the logs.
-    caller = f"+1510555{random.randrange(10_000):04}"  # noqa: S311 - a name, not a secret
+    # A name of its own tells our call from others in the logs.
+    caller = f"sanity-check-{secrets.token_hex(4)}"
     notes = Notes(
         caller, {name: logs.size(context.log_file(name)) for name in ("sip", "livekit", "agent")}
     )
@@ -63,10 +66,10 @@ async def look(context: Context) -> Facts:
         dialing = asyncio.create_task(
             phone.dial(line.number, server=server, ring_timeout_s=RING_S), name="sanity-call"
         )
-        await asyncio.wait({dialing}, timeout=LOOK_WHILE_RINGING_S)
-        if not dialing.done():
-            facts = await _note_room(context, notes, facts)
         try:
+            await asyncio.wait({dialing}, timeout=LOOK_WHILE_RINGING_S)
+            if not dialing.done():
+                facts = await _note_room(context, notes, facts)
             async with await dialing as call:
                 facts = await _talk(context, notes, call, facts)
         except CallRefused as error:
@@ -77,6 +80,8 @@ async def look(context: Context) -> Facts:
             facts = replace(facts, outcome="no answer", text=str(error))
         except PhoneError as error:
             raise CannotTellError(f"the call could not be placed: {error}", error.hint) from error
+        finally:
+            dialing.cancel()
     return await _with_log(context, notes, facts)
 
 
@@ -112,7 +117,7 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
     if not greeted:
         return await _note_room(context, notes, facts)
     try:
-        await call.say(context.facts["sentence"], rate_hz=TTS_RATE_HZ)
+        await call.say(_question(context), rate_hz=TTS_RATE_HZ)
         reply = await call.first_audio(timeout_s=REPLY_S)
     except PhoneError:
         reply = None
@@ -121,6 +126,12 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
         facts = await _note_room(context, notes, facts)
         facts = replace(facts, cut=call.ended.is_set())
     return facts
+
+
+def _question(context: Context) -> Path | Samples:
+    """What the voice said when it was looked at; else a sentence that comes with the project."""
+    sentence: Samples | None = context.facts.get("sentence")
+    return context.root / SENTENCE_FILE if sentence is None else sentence
 
 
 async def _with_log(context: Context, notes: Notes, facts: Facts) -> Facts:

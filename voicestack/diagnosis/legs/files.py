@@ -34,6 +34,10 @@ async def look_settings(context: Context) -> SettingsFacts:
         conf = await asyncio.to_thread(context.load)
     except SettingsError as error:
         return SettingsFacts(tuple(str(fault) for fault in error.faults))
+    except PermissionError as error:
+        raise CannotTellError(
+            f"{error.filename} belongs to another user", "run as the user that started the stack"
+        ) from error
     context.stack = Stack(conf, context.root)
     return SettingsFacts(())
 
