@@ -223,6 +223,21 @@ async def test_a_call_of_the_past_is_explained(
     assert await patient.codes(PAST_CHECKS) == expected
 
 
+async def test_a_call_without_a_worker(patient: Patient) -> None:
+    """While it is away its absence is named; of the call that came meanwhile, that nobody took it."""
+    async with faults.stopped("agent")(patient):
+        assert await patient.codes() == ["PRC003 agent"]
+        await calls.place(patient, world.NUMBER, "plain")
+    assert await patient.codes(PAST_CHECKS) == ["DSP002"]
+
+
+async def test_a_call_while_the_line_is_busy(patient: Patient) -> None:
+    """The second caller's job is given to nobody."""
+    async with faults.busy(patient):
+        await calls.place(patient, world.NUMBER, "plain")
+        assert await patient.codes(PAST_CHECKS) == ["DSP002"]
+
+
 async def test_a_good_call_of_the_past_is_silent(patient: Patient) -> None:
     """Greeted, asked, answered: nothing to say."""
     await calls.place(patient, world.NUMBER, "plain", ask=True)

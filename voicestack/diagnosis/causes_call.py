@@ -48,13 +48,6 @@ TABLE: tuple[Cause, ...] = (
         "find who: `make logs S=livekit`",
     ),
     Cause(
-        "DSP007",
-        DISPATCH,
-        "the worker refused the call: all lines busy",
-        "it has as many calls as MAX_CALLS allows",
-        "wait, or raise MAX_CALLS",
-    ),
-    Cause(
         "DSP099",
         DISPATCH,
         "nobody answers, cause unknown",

@@ -43,7 +43,6 @@ class CallLog:
     no_worker: bool = False
     job_error: str = ""
     answered: bool = False
-    busy: bool = False
     turns: int = 0
     failed_stages: tuple[str, ...] = ()  # one for each apology; "reply": which one is not known
     early_failures: tuple[str, ...] = ()  # stages of answers that were begun too early to count
@@ -130,7 +129,6 @@ PHRASES: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
     ),
     "job ended": _job_ended,
     "call answered": _set(answered=True),
-    "call refused, all lines busy": _set(busy=True),
     "turn done": lambda call, _: replace(call, turns=call.turns + 1),
     "turn failed, caller hears an apology": _failed,
     "early answer failed, it is made anew": _failed_early,

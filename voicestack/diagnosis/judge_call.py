@@ -62,11 +62,7 @@ def judge(facts: Facts) -> Verdict:
 def _refused(facts: Facts) -> Finding:
     code = BY_STATUS.get(facts.status or 0)
     seen = f"INVITE was answered {facts.status}"
-    if code:
-        return Finding(code, seen)
-    if facts.log and facts.log.busy:
-        return Finding("DSP007", f"{seen}; the worker was at its limit")
-    return Finding("SIP099", seen)
+    return Finding(code or "SIP099", seen)
 
 
 def _ringing(facts: Facts) -> Finding:
@@ -76,8 +72,6 @@ def _ringing(facts: Facts) -> Finding:
         return Finding("SIP006", facts.text)
     if log.reason in BY_REASON:
         return Finding(BY_REASON[log.reason], f"the gateway closed it: {log.reason}")
-    if log.busy:
-        return Finding("DSP007", "the worker was at its limit")
     if not log.room and not log.trunk:
         return Finding("LIN099", "the gateway took the INVITE and put it into no room")
     if room is None:
