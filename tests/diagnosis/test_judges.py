@@ -168,7 +168,9 @@ ROWS: Sequence[Row] = [
     (judge_call.judge, HEALTHY, []),
     *((judge_call.judge, replace(RINGS, outcome="refused", status=status), [code])
       for status, code in ((400, "MED002"), (401, "LIN008"), (405, "SIP005"), (407, "LIN008"), (488, "MED002"),
-                           (500, "SIP004"), (503, "SIP003"), (486, "SIP099"))),
+                           (500, "SIP004"), (503, "SIP003"), (600, "SIP099"))),
+    (judge_call.judge, replace(RINGS, outcome="refused", status=486, log=replace(LOG, no_worker=True)), ["DSP002"]),
+    (judge_call.judge, replace(RINGS, outcome="refused", status=486, log=None), ["SIP099"]),
     (judge_call.judge, replace(RINGS, log=None, room=None), ["SIP006"]),
     (judge_call.judge, replace(RINGS, log=replace(LOG, room="", trunk="")), ["LIN099"]),
     (judge_call.judge, replace(RINGS, room=replace(ROOM, dispatches=0)), ["DSP001"]),

@@ -18,6 +18,8 @@ BY_STATUS: Mapping[int, str] = {
     500: "SIP004",
     503: "SIP003",
 }
+# "Temporarily unavailable" and "busy here": the gateway was told to give up waiting for an agent.
+NOBODY = (480, 486)
 # sip pkg/sip/inbound.go, reasons of a call's end that name their cause by themselves.
 BY_REASON: Mapping[str, str] = {
     "no-common-codec": "MED002",
@@ -62,6 +64,8 @@ def judge(facts: Facts) -> Verdict:
 def _refused(facts: Facts) -> Finding:
     code = BY_STATUS.get(facts.status or 0)
     seen = f"INVITE was answered {facts.status}"
+    if facts.status in NOBODY and facts.log is not None:
+        return _from_log_alone(facts.log)
     return Finding(code or "SIP099", seen)
 
 
