@@ -67,7 +67,9 @@ class Patient:
         ).stdout
 
     def pid(self, service: str) -> int:
-        """The process of a service."""
+        """The process of a service, or of what starts them all."""
+        if service == "supervisor":
+            return int((self.stack.paths.run / "supervisor.pid").read_text())
         with Supervisor(self.stack.paths) as supervisor:
             return next(state.pid for state in supervisor.states() if state.name == service)
 

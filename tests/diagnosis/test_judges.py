@@ -83,6 +83,7 @@ ROWS: Sequence[Row] = [
     (processes.judge, service("sip", status="Completed", listener=None), ["PRC003 sip"]),
     (processes.judge, service("sip", status="Restarting", listener=None), ["PRC003 sip"]),
     (processes.judge, service("sip", frozen=True), ["PRC004 sip"]),
+    (processes.judge, processes.Facts(False, 9, supervisor_frozen=77), ["PRC004 supervisor"]),
     (processes.judge, service("sip", listener=None), ["PRC005 sip"]),
     (processes.judge, service("sip", listener=None, age_s=1.0), ["PRC005 sip"]),
     (processes.judge, service("sip", listener=processes.Listener(False, "nc (pid 7)")), ["PRT001 sip"]),

@@ -52,7 +52,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("no more clients", faults.redis_config("maxclients", "1", mended="10000"), ["RED008"]),
     # processes and ports
     *((f"{name} frozen", faults.frozen(name), [f"PRC004 {name}"])
-      for name in ("redis", "livekit", "sip", "control", "agent", "caddy")),
+      for name in ("redis", "livekit", "sip", "control", "agent", "caddy", "supervisor")),
     *((f"{name} stopped", faults.stopped(name), [f"PRC003 {name}"])
       for name in ("sip", "control", "caddy")),
     ("port taken", faults.port_taken, ["PRT001 caddy"]),

@@ -17,6 +17,8 @@ from voicestack.diagnosis.report import console
 
 EVERY_S = 2.0
 TIMEOUT_S = 2.0
+# Some twenty calls; reading more every two seconds would cost the calls their CPU.
+RECENT_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ async def calls_now(context: Context) -> list[Now]:
 
 async def _now(context: Context, room: rooms.Room) -> Now:
     def of(service: str) -> list[logs.Line]:
-        return list(logs.read(context.log_file(service)))
+        path = context.log_file(service)
+        return list(logs.read(path, since=max(0, logs.size(path) - RECENT_BYTES)))
 
     def read() -> tuple[bool, int, tuple[str, ...]]:
         sip = of("sip")

@@ -56,9 +56,10 @@ class ServiceFacts:
 class Facts:
     """All services in call order."""
 
-    supervisor: bool
+    supervisor: bool  # it answers
     ours_alive: int  # processes that carry this stack's mark
     services: Mapping[str, ServiceFacts] = field(default_factory=dict)
+    supervisor_frozen: int = 0  # its pid, if it is
 
 
 async def look(context: Context) -> Facts:
@@ -68,6 +69,9 @@ async def look(context: Context) -> Facts:
 
 def _look(context: Context) -> Facts:
     stack = context.whole
+    supervisor_pid = _pid_in(stack.paths.run / "supervisor.pid")
+    if _process(supervisor_pid)[1]:
+        return Facts(False, 0, supervisor_frozen=supervisor_pid)
     with Supervisor(stack.paths) as supervisor:
         states = {state.name: state for state in supervisor.states()}
     ours = {process.pid for process in leftovers.find(stack.paths.state)}
@@ -96,6 +100,13 @@ def _look(context: Context) -> Facts:
             after=service.after,
         )
     return Facts(bool(states), len(ours), services)
+
+
+def _pid_in(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _process(pid: int) -> tuple[float | None, bool]:
@@ -148,6 +159,8 @@ def _is_contained(pid: int) -> bool:
 
 def judge(facts: Facts) -> Verdict:
     """A taken port before a dead service; what waits for a faulty service is quiet."""
+    if pid := facts.supervisor_frozen:
+        return [Finding("PRC004", f"pid {pid} is stopped", "supervisor", f"kill -CONT {pid}")]
     found = [
         Finding("PRT001", f"port {service.port} is held by {service.listener.who}", name)
         for name, service in facts.services.items()

@@ -55,15 +55,20 @@ async def look(context: Context) -> Facts:
 
 
 def registered_workers(context: Context) -> Mapping[str, str] | None:
-    """Follow livekit-server's log since its last start: there is no API that lists workers."""
-    found: dict[str, str] | None = None
+    """Follow livekit-server's log since its last start: there is no API that lists workers.
+
+    Of a log that was rotated since then only the rest is seen.
+    """
+    if context.settings.log_level not in {"debug", "info"}:
+        return None
+    found: dict[str, str] = {}
     for line in logs.read(context.log_file("livekit")):
         phrase = line.get("msg")
         if phrase == "starting LiveKit server":
             found = {}
-        elif found is not None and phrase == "worker registered":
+        elif phrase == "worker registered":
             found[str(line.get("workerID"))] = str(line.get("agentName"))
-        elif found is not None and phrase in {"closing worker", "worker closed"}:
+        elif phrase == "closing worker":
             found.pop(str(line.get("workerID")), None)
     return found
 
@@ -87,7 +92,10 @@ def judge(facts: Facts) -> Verdict:
         if agent not in names
     ]
     if facts.registered is None:
-        return [*found, Unknown("livekit.log does not show which workers are registered")]
+        return [
+            *found,
+            Unknown("only livekit-server's log tells of other workers", "LOG_LEVEL=info"),
+        ]
     rivals = [
         worker
         for worker, name in facts.registered.items()
