@@ -214,9 +214,10 @@ class ReadyFacts:
 
 
 async def look_ready(context: Context) -> ReadyFacts:
-    """Use what was seen before."""
-    facts: Facts = context.facts["processes"]
-    return ReadyFacts(tuple(n for n, each in facts.services.items() if not each.ready))
+    """Use what was seen before; where services could not be seen, their check has said so."""
+    facts: Facts | None = context.facts.get("processes")
+    services = facts.services if facts else {}
+    return ReadyFacts(tuple(name for name, each in services.items() if not each.ready))
 
 
 def judge_ready(facts: ReadyFacts) -> Verdict:
