@@ -217,6 +217,7 @@ ROWS: Sequence[Row] = [
     (past.judge, past.Past(LOG), ["DSP001"]),
     (past.judge, past.Past(replace(LOG, job_worker="AW_1")), ["DSP099"]),
     (past.judge, past.Past(replace(LOG, accepted=True, destination="192.168.77.1:9")), ["MED007"]),
+    (past.judge, past.Past(replace(LOG, accepted=True, turns=1, destination="192.168.77.1:9"), to_source=True), []),
     (past.judge, past.Past(replace(LOG, accepted=True)), ["unknown"]),
     (past.judge, past.Past(replace(counted(packets_in=0, frames_in=0, published=0), accepted=True)), ["MED004"]),
 ]  # fmt: skip

@@ -66,8 +66,8 @@ TABLE: tuple[Cause, ...] = (
         "STT003",
         HEARING,
         "the speech engine did not understand a known sentence",
-        "a wrong language or damaged weights: callers will not be understood either",
-        "check STT_LANGUAGE and STT_MODEL; `.venv/bin/python scripts/setup.py --verify`",
+        "damaged weights, or a model that knows no English: callers may not be understood either",
+        "check STT_MODEL; `.venv/bin/python scripts/setup.py --verify` reads the weights again",
     ),
     Cause(
         "STT004",

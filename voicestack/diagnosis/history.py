@@ -21,6 +21,7 @@ class Past:
 
     log: CallLog
     clause: str = ""  # code of the clause that refuses it; empty: it would be let in
+    to_source: bool = False  # the gateway answers to where audio comes from, whatever SDP says
 
 
 async def look(context: Context, wanted: str) -> Past:
@@ -36,7 +37,8 @@ async def look(context: Context, wanted: str) -> Past:
         loopback = context.settings.listen == "loopback"
         told = explain(context.lines, log.callee, IPv4Address(log.source), loopback=loopback)
         clause = "" if told.accepted else told.code
-    return Past(log, clause)
+    # sip/sip.yaml.j2, ignore_local_addr_in_sdp
+    return Past(log, clause, to_source=context.settings.listen == "lan")
 
 
 def _find(context: Context, wanted: str) -> CallLog | None:
@@ -58,7 +60,7 @@ def judge(past: Past) -> Verdict:
         return [Finding(past.clause or "LIN099", seen)]
     if log.challenged and not log.room:
         return [Finding("LIN008", "a password was asked for, and no right one came")]
-    if log.accepted and is_elsewhere(log):
+    if log.accepted and is_elsewhere(log) and not past.to_source:
         seen = f"the voice was sent to {log.destination}, the call came from {log.source}"
         return [Finding("MED007", seen)]
     facts = Facts(outcome="answered" if log.accepted else "no answer", log=log)
