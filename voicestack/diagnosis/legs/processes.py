@@ -14,16 +14,17 @@ from voicestack.native.supervisor import Supervisor
 from voicestack.ports import TABLE
 
 LEG = "processes and ports"
-# A socket of each service that must be there once it runs. Media ports open with calls only.
+# Sockets of each service: the first must be there once it runs, none may be a stranger's. Ports
+# for the audio of calls open with the call.
 LISTENS = {
-    "redis": "redis",
-    "livekit": "livekit_http",
-    "sip": "sip",
-    "control": "control",
-    "llm": "llm",
-    "tts": "tts",
-    "agent": "agent_health",
-    "caddy": "https",
+    "redis": ("redis",),
+    "livekit": ("livekit_http", "livekit_udp", "livekit_tcp"),
+    "sip": ("sip",),
+    "control": ("control",),
+    "llm": ("llm",),
+    "tts": ("tts",),
+    "agent": ("agent_health",),
+    "caddy": ("https",),
 }
 # A service that starts opens its port within this time; models load for some seconds.
 START_S = 20.0
@@ -86,7 +87,7 @@ def _look(context: Context) -> Facts:
     services = {}
     for service in stack.services:
         state = states.get(service.name)
-        port = stack.ports[LISTENS[service.name]]
+        port = _judged_port([stack.ports[key] for key in LISTENS[service.name]], listeners)
         age_s, frozen = _process(state.pid if state else 0)
         services[service.name] = ServiceFacts(
             status=state.status if state else "",
@@ -100,6 +101,12 @@ def _look(context: Context) -> Facts:
             after=service.after,
         )
     return Facts(bool(states), len(ours), services)
+
+
+def _judged_port(ports: list[int], listeners: Mapping[int, Listener]) -> int:
+    """The port that a stranger has, else the one that shows that the service is up."""
+    taken = (port for port in ports if port in listeners and listeners[port].ours is False)
+    return next(taken, ports[0])
 
 
 def _pid_in(path: Path) -> int:
