@@ -29,7 +29,7 @@ from tests.diagnosis.patient import Patient
 from voicestack import credentials
 from voicestack.diagnosis import checks
 from voicestack.native.supervisor import Supervisor
-from voicestack.phone import Phone
+from voicestack.phone import Call, Phone, PhoneError
 
 MODELS = {"hearing", "thinking", "speaking", "readiness"}
 WITHOUT_MODELS = tuple(check for check in checks.QUICK if check.name not in MODELS)
@@ -434,12 +434,22 @@ async def rival_worker(patient: Patient) -> AsyncIterator[None]:
 async def busy(patient: Patient) -> AsyncIterator[None]:
     """The one line of this stack is in use."""
     async with Phone() as phone:
-        call = await phone.dial(world.NUMBER, server=world.server(patient.stack))
+        call = await until_answered(patient, phone)
         await call.first_audio(timeout_s=10)
         yield
     async with asyncio.timeout(40):
         while await patient.codes(WITHOUT_MODELS):
             await asyncio.sleep(0.3)
+
+
+async def until_answered(patient: Patient, phone: Phone) -> Call:
+    """Call again while the only line is still being put away."""
+    async with asyncio.timeout(40):
+        while True:
+            try:
+                return await phone.dial(world.NUMBER, server=world.server(patient.stack))
+            except PhoneError:
+                await asyncio.sleep(0.2)
 
 
 # -- models and clock

@@ -214,7 +214,7 @@ ROWS: Sequence[Row] = [
     (past.judge, past.Past(replace(LOG, reason="media-failed")), ["SIP004"]),
     (past.judge, past.Past(replace(LOG, no_worker=True)), ["DSP002"]),
     (past.judge, past.Past(replace(LOG, job_worker="AW_1", job_error="boom")), ["DSP003"]),
-    (past.judge, past.Past(LOG), ["DSP001"]),
+    (past.judge, past.Past(LOG), ["DSP002"]),
     (past.judge, past.Past(replace(LOG, job_worker="AW_1")), ["DSP099"]),
     (past.judge, past.Past(replace(LOG, accepted=True, destination="192.168.77.1:9")), ["MED007"]),
     (past.judge, past.Past(replace(LOG, accepted=True, turns=1, destination="192.168.77.1:9"), to_source=True), []),

@@ -60,7 +60,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("unknown variable", faults.env_file("AGENT_NAEM=receptionist\n"), ["SET001"]),
     ("bad port", faults.env_file("HTTPS_PORT=99999\n"), ["SET001"]),
     ("two bad values", faults.env_file("DRAIN_S=soon\nLOG_LEVEL=loud\n"), ["SET001"]),
-    ("never started", faults.setting(STATE_DIR="/tmp/voicestack-nobody-was-here"), ["SET002"]),
+    ("never started", faults.setting(STATE_DIR="/tmp/voicestack-nobody-was-here", STACK_PORT_BASE="1100"), ["SET002"]),
     ("open secret", faults.mode(faults.secret("livekit_api_secret"), 0o644), ["SET003"]),
     ("open folder of secrets", faults.mode(faults.secret(""), 0o755), ["SET003"]),
     ("no Redis password", faults.removed(faults.secret("redis_password")), ["SET004"]),

@@ -108,7 +108,7 @@ def _from_log_alone(log: CallLog) -> Finding:
     if log.job_error:
         return Finding("DSP003", log.job_error)
     if not log.job_worker:
-        return Finding("DSP001", "livekit-server gave no job to anybody")
+        return Finding("DSP002", "livekit-server writes of no job that it gave away")
     return Finding("DSP099", "a job was given and the phone not answered")
 
 

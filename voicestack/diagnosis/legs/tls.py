@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicestack import network
 from voicestack.diagnosis.model import Check, Context, Finding, Verdict
 
 LEG = "TLS"
@@ -28,8 +29,13 @@ class Facts:
 async def look(context: Context) -> Facts:
     """Shake hands under the name that browsers use."""
     authority = context.settings.state_dir / "caddy" / "pki/authorities/local/root.crt"
-    host = "localhost" if context.settings.listen == "loopback" else str(context.settings.node_ip)
-    return await shake_hands("127.0.0.1", context.ports["https"], host, authority)
+    host, address = "localhost", "127.0.0.1"
+    machine = await asyncio.to_thread(network.look)
+    if context.settings.listen == "lan" and context.settings.node_ip in machine.addresses:
+        # An address is no name for SNI (RFC 6066 3): Caddy takes the certificate of the address
+        # that was connected to, so connect to it. A public one behind NAT is out of reach here.
+        host = address = str(context.settings.node_ip)
+    return await shake_hands(address, context.ports["https"], host, authority)
 
 
 async def shake_hands(address: str, port: int, host: str, authority: Path) -> Facts:

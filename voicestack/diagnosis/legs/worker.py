@@ -1,8 +1,11 @@
 """The worker: registered, alone under its name, with a line free, wanted by the lines."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +15,8 @@ from voicestack.diagnosis.model import Check, Context, Finding, Unknown, Verdict
 
 LEG = "worker"
 TIMEOUT_S = 2.0
+# voice_agent/occupancy.py, QUIET_S
+QUIET_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +51,21 @@ async def look(context: Context) -> Facts:
         health.status_code,
         health.text[:200],
         str(page.get("agent_name", "")),
-        int(page.get("active_jobs", 0)),
+        min(int(page.get("active_jobs", 0)), lines_in_use(context.whole.paths.run / "lines")),
         own_id,
         seen,
         max_calls=context.settings.max_calls,
         wanted=wanted,
     )
+
+
+def lines_in_use(folder: Path) -> int:
+    """Count as the worker does (voice_agent/occupancy.py): jobs whose caller was heard lately."""
+    now_s, count = time.time(), 0
+    for mark in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            count += now_s - mark.stat().st_mtime < QUIET_S
+    return count
 
 
 def registered_workers(context: Context) -> Mapping[str, str] | None:
