@@ -27,6 +27,7 @@ from voicestack.diagnosis.runner import run
 from voicestack.errors import VoicestackError
 from voicestack.lines.model import Defaults, Digest, Line
 from voicestack.native.up import Stack
+from voicestack.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,40 +122,41 @@ def test_a_run_ends_within_its_time() -> None:
 # -- a stack that is not there
 
 
+def absent(folder: Path) -> Settings:
+    """Settings of a stack that does not run; its models are on other servers."""
+    environment = {
+        "STATE_DIR": str(folder / "state"),
+        "LISTEN": "loopback",
+        "STACK_PORT_BASE": str(ports.free_base()),
+        "LINES_FILE": str(ROOT / "sip" / "lines.yaml"),
+        "LLM_URL": "http://127.0.0.1:9/v1",
+        "TTS_URL": "http://127.0.0.1:9/v1",
+    }
+    return settings.load(folder, environ=environment)
+
+
 async def test_a_stack_that_never_ran(tmp_path: Path) -> None:
     """One cause, quickly, without any server."""
-    environment = {"STATE_DIR": str(tmp_path / "state")}
-    report, _ = await doctor.examine(
-        ROOT, checks.ALL, load=lambda: settings.load(tmp_path, environ=environment)
-    )
-    assert "SET002" in [finding.key for finding in report.findings]
+    conf = absent(tmp_path)
+    report, _ = await doctor.examine(ROOT, checks.ALL, load=lambda: conf)
+    assert [finding.key for finding in report.findings] == ["SET002"]
     assert report.exit_code == 1
 
 
 async def test_a_stack_of_somebody_else(tmp_path: Path) -> None:
     """Something answers, and its secrets are not ours to see: not healthy, no cause either."""
-    base = ports.free_base()
-    environment = {
-        "STATE_DIR": str(tmp_path / "state"), "LISTEN": "loopback", "STACK_PORT_BASE": str(base),
-        "LINES_FILE": str(ROOT / "sip" / "lines.yaml"),
-    }  # fmt: skip
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", base)
+    conf = absent(tmp_path)
+    port = ports.resolve(conf)["livekit_http"]
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
     async with server:
-        report, _ = await doctor.examine(
-            ROOT, checks.QUICK, load=lambda: settings.load(tmp_path, environ=environment)
-        )
-    unknown = [result.check.name for result in report.results if result.state == "unknown"]
-    assert unknown[0] == "secrets"
-    assert report.findings == ()
-    assert report.exit_code == 2
+        report, _ = await doctor.examine(ROOT, checks.QUICK, load=lambda: conf)
+    assert [each.check.name for each in report.results if each.state == "unknown"] == ["secrets"]
+    assert (report.findings, report.exit_code) == ((), 2)
 
 
 async def test_a_stack_that_is_down(tmp_path: Path) -> None:
     """Secrets are there, nothing runs."""
-    environment = {
-        "STATE_DIR": str(tmp_path / "state"), "LISTEN": "loopback", "LINES_FILE": str(ROOT / "sip/lines.yaml"), "STACK_PORT_BASE": str(ports.free_base()),
-    }  # fmt: skip
-    conf = settings.load(tmp_path, environ=environment)
+    conf = absent(tmp_path)
     stack = Stack(conf, ROOT)
     stack.paths.make()
     try:
