@@ -329,6 +329,21 @@ async def lines_are_right(patient: Patient) -> None:
             await asyncio.sleep(0.3)
 
 
+def mended_by_control(fault: Fault) -> Fault:
+    """Control puts it right by itself; the next fault waits for that."""
+
+    @contextlib.asynccontextmanager
+    async def broken(patient: Patient) -> AsyncIterator[None]:
+        try:
+            async with fault(patient):
+                yield
+        finally:
+            await lines_are_right(patient)
+
+    return broken
+
+
+@mended_by_control
 @contextlib.asynccontextmanager
 async def trunk_deleted(patient: Patient) -> AsyncIterator[None]:
     """A trunk of ours is gone from LiveKit."""
@@ -338,9 +353,9 @@ async def trunk_deleted(patient: Patient) -> AsyncIterator[None]:
         (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
         await livekit.sip.delete_trunk(DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
         yield
-    await lines_are_right(patient)
 
 
+@mended_by_control
 @contextlib.asynccontextmanager
 async def rule_deleted(patient: Patient) -> AsyncIterator[None]:
     """A rule of ours is gone from LiveKit."""
@@ -352,12 +367,12 @@ async def rule_deleted(patient: Patient) -> AsyncIterator[None]:
             DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=rule.sip_dispatch_rule_id)
         )
         yield
-    await lines_are_right(patient)
 
 
 def trunk_changed(**fields: object) -> Fault:
     """Somebody edits our trunk with another tool."""
 
+    @mended_by_control
     @contextlib.asynccontextmanager
     async def broken(patient: Patient) -> AsyncIterator[None]:
         await control_has_looked(patient)
@@ -366,7 +381,6 @@ def trunk_changed(**fields: object) -> Fault:
             (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
             await livekit.sip.update_inbound_trunk_fields(trunk.sip_trunk_id, **fields)  # type: ignore[arg-type]
             yield
-        await lines_are_right(patient)
 
     return broken
 
@@ -374,6 +388,7 @@ def trunk_changed(**fields: object) -> Fault:
 def foreign_rule(*, bound: bool) -> Fault:
     """A dispatch rule of another tool: on one of our trunks, or on none at all."""
 
+    @mended_by_control
     @contextlib.asynccontextmanager
     async def broken(patient: Patient) -> AsyncIterator[None]:
         async with client(patient) as livekit:
@@ -395,11 +410,11 @@ def foreign_rule(*, bound: bool) -> Fault:
                 await livekit.sip.delete_dispatch_rule(
                     DeleteSIPDispatchRuleRequest(sip_dispatch_rule_id=made.sip_dispatch_rule_id)
                 )
-        await lines_are_right(patient)
 
     return broken
 
 
+@mended_by_control
 @contextlib.asynccontextmanager
 async def other_agent(patient: Patient) -> AsyncIterator[None]:
     """A line of the file names an agent that nobody is; control applies it."""
@@ -407,7 +422,6 @@ async def other_agent(patient: Patient) -> AsyncIterator[None]:
     async with change(patient):
         await control_has_looked(patient)
         yield
-    await lines_are_right(patient)
 
 
 # -- worker
@@ -433,13 +447,15 @@ async def rival_worker(patient: Patient) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def busy(patient: Patient) -> AsyncIterator[None]:
     """The one line of this stack is in use."""
-    async with Phone() as phone:
-        call = await until_answered(patient, phone)
-        await call.first_audio(timeout_s=10)
-        yield
-    async with asyncio.timeout(40):
-        while await patient.codes(WITHOUT_MODELS):
-            await asyncio.sleep(0.3)
+    try:
+        async with Phone() as phone:
+            call = await until_answered(patient, phone)
+            await call.first_audio(timeout_s=10)
+            yield
+    finally:
+        async with asyncio.timeout(40):
+            while await patient.codes(WITHOUT_MODELS):
+                await asyncio.sleep(0.3)
 
 
 async def until_answered(patient: Patient, phone: Phone) -> Call:
