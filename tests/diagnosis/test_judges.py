@@ -69,7 +69,7 @@ ROWS: Sequence[Row] = [
     (files.judge_config, files.ConfigFacts((), {}, ()), []),
     (files.judge_config, files.ConfigFacts((), {"sip.yaml": ("password",)}, ()), ["SET005"]),
     (files.judge_config, files.ConfigFacts((), {"sip.yaml": ("nat_1_to_1_ip",)}, (), "192.0.2.1"), ["SET010"]),
-    (files.judge_config, files.ConfigFacts((), {}, ("sip.yaml",)), ["SET009 sip.yaml"]),
+    (files.judge_config, files.ConfigFacts((), {}, ("sip.yaml",)), ["SET009 config/sip.yaml"]),
     (files.judge_lines, files.LinesFacts(("lines.yaml:3: agnet",)), ["SET006"]),
     (files.judge_installed, files.InstalledFacts(("caddy",), {}), ["SET007 caddy"]),
     (files.judge_installed, files.InstalledFacts((), {"llm": Path("x.gguf")}), ["SET008 llm"]),

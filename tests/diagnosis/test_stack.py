@@ -74,7 +74,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
         faults.config("sip.yaml"), lambda text: text.replace("nat_1_to_1_ip: 127.0.0.1", "nat_1_to_1_ip: 192.0.2.9")
     ), ["SET005"]),
     ("no Caddyfile", faults.removed(faults.config("Caddyfile")), ["SET005"]),
-    ("open configuration", faults.mode(faults.config("redis.conf"), 0o644), ["SET009 redis.conf"]),
+    ("open configuration", faults.mode(faults.config("redis.conf"), 0o644), ["SET009 config/redis.conf"]),
     ("ear without weights", faults.setting(STT_MODEL="whisper-huge"), ["SET008 stt"]),
     ("no Caddy", faults.program_missing, ["SET007 caddy"]),
     ("lines: unknown key", line("agnet: receptionist"), ["SET006"]),

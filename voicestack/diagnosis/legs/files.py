@@ -147,7 +147,11 @@ def _differing(wanted: str, found: str) -> tuple[str, ...]:
 
 def judge_config(facts: ConfigFacts) -> Verdict:
     """One finding for all files: they are rendered in one go."""
-    found = [Finding("SET009", f"{name} is readable by others", name) for name in facts.too_open]
+    # "config/": what stands on a file is looked at all the same when only its mode is wrong.
+    found = [
+        Finding("SET009", f"{name} is readable by others", f"config/{name}")
+        for name in facts.too_open
+    ]
     if facts.new_address:
         seen = f"this machine's address is {facts.new_address}, the stack announces another"
         return [*found, Finding("SET010", seen)]
