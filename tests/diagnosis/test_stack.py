@@ -69,11 +69,11 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("new Redis password", faults.edited(faults.secret("redis_password"), lambda _: "n" * 43), ["SET005"]),
     ("sip on another Redis", faults.edited(
         faults.config("sip.yaml"), lambda text: text.replace("address: 127.0.0.1", "address: 127.0.0.2")
-    ), ["SET005"]),
+    ), ["SET005 sip.yaml"]),
     ("sip announces another address", faults.edited(
         faults.config("sip.yaml"), lambda text: text.replace("nat_1_to_1_ip: 127.0.0.1", "nat_1_to_1_ip: 192.0.2.9")
-    ), ["SET005"]),
-    ("no Caddyfile", faults.removed(faults.config("Caddyfile")), ["SET005"]),
+    ), ["SET005 sip.yaml"]),
+    ("no Caddyfile", faults.removed(faults.config("Caddyfile")), ["SET005 Caddyfile"]),
     ("open configuration", faults.mode(faults.config("redis.conf"), 0o644), ["SET009 config/redis.conf"]),
     ("ear without weights", faults.setting(STT_MODEL="whisper-huge"), ["SET008 stt"]),
     ("no Caddy", faults.program_missing, ["SET007 caddy"]),
@@ -119,6 +119,7 @@ async def test_a_fault_is_named(patient: Patient, fault: Fault, expected: list[s
 
 
 PAIRS: Sequence[tuple[str, Fault, Fault, list[str]]] = [
+    ("page and redis", faults.removed(faults.config("Caddyfile")), faults.redis_replica, ["SET005 Caddyfile", "RED003"]),
     ("redis and llm", faults.frozen("redis"), faults.model("llm", "error"), ["PRC004 redis", "LLM002"]),
     ("redis and tts", faults.redis_replica, faults.model("tts", "silent"), ["RED003", "TTS009"]),
     ("redis and caddy", faults.frozen("redis"), faults.frozen("caddy"), ["PRC004 redis", "PRC004 caddy"]),

@@ -97,7 +97,8 @@ def judge_secrets(facts: SecretsFacts) -> Verdict:
     return []
 
 
-# Keys of the rendered files that carry NODE_IP.
+# Keys of the rendered files that carry secrets, and those that carry NODE_IP.
+SECRET_KEYS = {"requirepass", "password", "api_secret", "api_key", "the API key or secret"}
 ADDRESS_KEYS = {"node_ip", "nat_1_to_1_ip", "https"}
 
 
@@ -146,7 +147,7 @@ def _differing(wanted: str, found: str) -> tuple[str, ...]:
 
 
 def judge_config(facts: ConfigFacts) -> Verdict:
-    """One finding for all files: they are rendered in one go."""
+    """A secret that was changed differs in several files and is one cause."""
     # "config/": what stands on a file is looked at all the same when only its mode is wrong.
     found = [
         Finding("SET009", f"{name} is readable by others", f"config/{name}")
@@ -155,9 +156,11 @@ def judge_config(facts: ConfigFacts) -> Verdict:
     if facts.new_address:
         seen = f"this machine's address is {facts.new_address}, the stack announces another"
         return [*found, Finding("SET010", seen)]
-    wrong = [f"{name} is missing" for name in facts.missing]
-    wrong += [f"{name}: {', '.join(names)} differs" for name, names in facts.differing.items()]
-    return [*found, Finding("SET005", "; ".join(wrong))] if wrong else found
+    found += [Finding("SET005", f"{name} is missing", name) for name in facts.missing]
+    changed = {name: f"{name}: {', '.join(keys)} differs" for name, keys in facts.differing.items()}
+    if len(changed) > 1 and any(SECRET_KEYS & set(keys) for keys in facts.differing.values()):
+        return [*found, Finding("SET005", "a secret is new: " + "; ".join(changed.values()))]
+    return found + [Finding("SET005", seen, name) for name, seen in changed.items()]
 
 
 @dataclass(frozen=True, slots=True)
