@@ -1,6 +1,8 @@
 """Faults of a running stack: exactly the cause is named, and the healthy stack is silent."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -251,3 +253,9 @@ async def test_a_good_call_of_the_past_is_silent(patient: Patient) -> None:
         ):
             await asyncio.sleep(0.1)
     assert await patient.codes(PAST_CHECKS) == []
+
+
+async def test_a_crashed_supervisor(patient: Patient) -> None:
+    """Its services run on and are known as ours, Redis too. Last: nothing mends this but `up`."""
+    os.kill(patient.pid("supervisor"), signal.SIGKILL)
+    assert await patient.codes() == ["PRC002"]
