@@ -31,6 +31,8 @@ from voicestack.diagnosis import checks
 from voicestack.native.supervisor import Supervisor
 from voicestack.phone import Call, Phone, PhoneError
 
+# Answered calls ring for a second or two; one whose job was given to nobody rings on.
+RING_S = 5.0
 MODELS = {"hearing", "thinking", "speaking", "readiness"}
 WITHOUT_MODELS = tuple(check for check in checks.QUICK if check.name not in MODELS)
 
@@ -463,7 +465,8 @@ async def until_answered(patient: Patient, phone: Phone) -> Call:
     async with asyncio.timeout(40):
         while True:
             try:
-                return await phone.dial(world.NUMBER, server=world.server(patient.stack))
+                server = world.server(patient.stack)
+                return await phone.dial(world.NUMBER, server=server, ring_timeout_s=RING_S)
             except PhoneError:
                 await asyncio.sleep(0.2)
 
