@@ -41,11 +41,6 @@ TABLE: tuple[Cause, ...] = (
 BY_CODE = {cause.code: cause for cause in TABLE}
 
 
-def leg_of(code: str) -> str:
-    """The leg on which a cause lies."""
-    return BY_CODE[code].leg
-
-
 def heading(cause: Cause) -> str:
     """One heading of docs/findings.md."""
     return (
