@@ -16,7 +16,7 @@ from voicestack.diagnosis.model import Check, Context, Finding, Unknown, Verdict
 LEG = "worker"
 TIMEOUT_S = 2.0
 # voice_agent/occupancy.py, QUIET_S
-QUIET_S = 2.0
+QUIET_S = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Facts:
     registered: Mapping[str, str] | None = None  # id → name; None: the log does not tell
     refused: bool = False  # the server turned our key away
     max_calls: int = 1
-    wanted: Mapping[str, str] = field(default_factory=dict)  # line → agent that it names
+    wanted: Mapping[str, str] = field(default_factory=dict)  # line → worker that it needs
 
 
 async def look(context: Context) -> Facts:
     """Ask the worker, then read livekit-server's log of registrations."""
     url = f"http://127.0.0.1:{context.ports['agent_health']}"
-    wanted = {line.where: line.agent for line in context.lines}
+    wanted = {line.where: line.worker or line.agent for line in context.lines}
     mark = context.whole.paths.run / "agent-registered"
     own_id = mark.read_text().strip() if mark.is_file() else ""
     seen = await asyncio.to_thread(registered_workers, context)
