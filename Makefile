@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs setup test test-all check format bench lock clean help
+.PHONY: up down status logs doctor setup test test-all check format bench lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -18,6 +18,9 @@ status:  ## what runs, and since when
 
 logs:  ## follow the logs (S=agent for one service)
 	@$(PYTHON) scripts/logs.py $(S) --follow
+
+doctor:  ## find out what is wrong, leg by leg
+	@$(PYTHON) scripts/sanity_check.py
 
 setup:  ## install what is missing, start nothing
 	@scripts/bootstrap.sh

@@ -128,7 +128,9 @@ class Call:
         self._must_be_up()
         samples, (start_s, end_s) = await asyncio.to_thread(_prepare, speech, rate_hz)
         sent_at = await self.media.say(samples)
-        self._since = sent_at[max(0, int(np.ceil(end_s / FRAME_S)) - 1)]
+        # 2.3 s in frames of 0.02 s are 115.00000000000001 of them.
+        last = min(len(sent_at), max(1, int(np.ceil(end_s / FRAME_S)))) - 1
+        self._since = sent_at[last]
         return Said(sent_at[int(start_s / FRAME_S)], self._since, sent_at[-1])
 
     async def listen(

@@ -1,0 +1,1 @@
+"""Faults put into a real stack, and evidence put before the judges: each names its one cause."""

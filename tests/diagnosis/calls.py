@@ -1,0 +1,49 @@
+"""Calls that go wrong in a known way, to be found in the logs afterwards."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from tests.calls import world
+from tests.diagnosis import models
+from tests.diagnosis.patient import Patient
+from voicestack.phone import Credentials, Faults, Phone, PhoneError
+
+# livekit-sip answers or drops within this time; a call that rings on is given up.
+RING_S = 3.0
+
+
+def _unknown_payload_type(packet: bytes) -> bytes:
+    """RFC 3550 5.1: the low seven bits of the second byte; 77 was never agreed."""
+    return packet[:1] + bytes([77]) + packet[2:]
+
+
+PHONES: dict[str, Callable[[], Phone]] = {
+    "plain": Phone,
+    "wrong password": lambda: Phone(credentials=Credentials("desk", "x" * 30)),
+    "G.729 only": lambda: Phone(faults=Faults(formats=((18, "G729/8000"),))),
+    "private address": lambda: Phone(faults=Faults(sdp_address="192.168.77.1")),
+    "unknown payload": lambda: Phone(faults=Faults(mangle_rtp=_unknown_payload_type)),
+}
+
+
+async def place(patient: Patient, number: str, kind: str, *, ask: bool = False) -> None:
+    """Call, hear a little, ask if told so, hang up, and wait until the gateway has put it away."""
+    log = "SIP call ended"
+    before = world.log_text(patient.stack, "sip").count(log)
+    reached = True
+    async with PHONES[kind]() as phone:
+        server = world.server(patient.stack)
+        try:
+            async with await phone.dial(number, server=server, ring_timeout_s=RING_S) as call:
+                await call.listen(timeout_s=1.5, longest_s=5, until_quiet_s=0.8)
+                if ask:
+                    await call.say(models.speech(), rate_hz=models.RATE_HZ)
+                    await call.listen(timeout_s=10)
+        except PhoneError as error:
+            reached = getattr(error, "status", 0) not in {401, 407}
+    if reached:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                while world.log_text(patient.stack, "sip").count(log) == before:
+                    await asyncio.sleep(0.05)

@@ -1,0 +1,145 @@
+"""A network of one's own: a stack in one namespace, a phone in another, a firewall between them.
+
+Nothing of the host's network is touched. Namespaces carry the pid of their maker: what a run that
+was killed has left behind is ended and removed by the next.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.calls import world
+
+PREFIX = "voicestack-lab-"
+START_TIMEOUT_S, LOOK_TIMEOUT_S = 150, 90
+
+
+# RFC 5737: addresses of documentation, which are nobody's.
+STACK_ADDRESS, PHONE_ADDRESS = "203.0.113.10", "203.0.113.77"
+LINES = """\
+version: 1
+lines:
+  - number: "+15550100"
+    agent: receptionist
+    callers: {from: [this-machine, 203.0.113.0/24]}
+"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Two namespaces: the stack's, and the phone's."""
+
+    name: str
+    environment: dict[str, str]
+
+    @property
+    def outside(self) -> str:
+        """The namespace of the phone."""
+        return f"{self.name}-phone"
+
+    def run(self, *command: str, given: str = "", timeout_s: float = LOOK_TIMEOUT_S) -> str:
+        """Run something inside; what it printed."""
+        done = self.attempt(*command, given=given, timeout_s=timeout_s)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    def attempt(
+        self, *command: str, given: str = "", timeout_s: float = LOOK_TIMEOUT_S, where: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run something inside that may fail."""
+        return subprocess.run(
+            ["ip", "netns", "exec", where or self.name, *command],
+            input=given, capture_output=True, text=True, timeout=timeout_s, check=False,
+            cwd=world.ROOT, env=self.environment,
+        )  # fmt: skip
+
+    def diagnose(self, *, from_outside: bool = False) -> dict[str, Any]:
+        """What the script says, as JSON."""
+        options = ["--from-outside", STACK_ADDRESS] if from_outside else []
+        where = self.outside if from_outside else self.name
+        script = [sys.executable, "scripts/sanity_check.py", "--json", *options]
+        done = self.attempt(*script, where=where)
+        report: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == report["exit_code"]
+        return report
+
+    @contextlib.contextmanager
+    def firewall(self, *rules: str) -> Iterator[None]:
+        """Packets that reach the stack's machine meet these rules of nftables."""
+        chain = "type filter hook input priority 0; policy accept;"
+        lines = "\n".join(rules)
+        table = f"table inet lab {{\nchain input {{\n{chain}\n{lines}\n}}\n}}\n"
+        self.run("nft", "-f", "-", given=table)
+        try:
+            yield
+        finally:
+            self.run("nft", "delete", "table", "inet", "lab")
+
+
+@contextlib.contextmanager
+def stack(folder: Path) -> Iterator[Lab]:
+    """The whole stack on the models that come with it, and a phone's machine beside it."""
+    _remove_leftovers()
+    lab = Lab(f"{PREFIX}{os.getpid()}", os.environ | _environment(folder))
+    if subprocess.run(
+        ["ip", "netns", "add", lab.name], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no namespace can be made here: needs root")
+    try:
+        _connect(lab)
+        lab.run(sys.executable, "scripts/up.py", timeout_s=START_TIMEOUT_S)
+        yield lab
+    finally:
+        lab.attempt(sys.executable, "scripts/down.py", "--now")
+        _remove(lab.name)
+        _remove(lab.outside)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """On the standard ports: nobody else is in there."""
+    environment = world.environment(folder, LISTEN="lan", NODE_IP=STACK_ADDRESS)
+    Path(environment["LINES_FILE"]).write_text(LINES)
+    del environment["STACK_PORT_BASE"]
+    return environment
+
+
+def _connect(lab: Lab) -> None:
+    """A cable between the two, and loopback in both."""
+    subprocess.run(["ip", "netns", "add", lab.outside], check=True)
+    lab.run(
+        "ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan0", "netns", lab.outside
+    )
+    for name, address in ((lab.name, STACK_ADDRESS), (lab.outside, PHONE_ADDRESS)):
+        for command in (f"address add {address}/24 dev lan0", "link set lan0 up", "link set lo up"):
+            done = lab.attempt("ip", *command.split(), where=name)
+            assert done.returncode == 0, done.stderr
+
+
+def _remove_leftovers() -> None:
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        name = line.split()[0]
+        pid = name.removeprefix(PREFIX).removesuffix("-phone")
+        if name.startswith(PREFIX) and not psutil.pid_exists(int(pid)):
+            _remove(name)
+
+
+def _remove(name: str) -> None:
+    """End what still runs in there, then the namespace itself."""
+    inside = subprocess.run(
+        ["ip", "netns", "pids", name], capture_output=True, text=True, check=False
+    )
+    for pid in inside.stdout.split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)

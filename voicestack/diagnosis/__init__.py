@@ -1,0 +1,1 @@
+"""What is wrong with a stack: look at every leg of a call, judge, name the one cause."""

@@ -1,0 +1,134 @@
+"""The worker: registered, alone under its name, with a line free, wanted by the lines."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from voicestack.diagnosis import logs
+from voicestack.diagnosis.model import Check, Context, Finding, Unknown, Verdict
+
+LEG = "worker"
+TIMEOUT_S = 2.0
+# voice_agent/occupancy.py, QUIET_S
+QUIET_S = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The worker's own pages, and what livekit-server wrote of workers."""
+
+    status: int | None  # of GET /
+    text: str = ""
+    name: str = ""
+    active: int = 0
+    own_id: str = ""  # as run/agent-registered has it
+    registered: Mapping[str, str] | None = None  # id → name; None: the log does not tell
+    refused: bool = False  # the server turned our key away
+    max_calls: int = 1
+    wanted: Mapping[str, str] = field(default_factory=dict)  # line → worker that it needs
+
+
+async def look(context: Context) -> Facts:
+    """Ask the worker, then read livekit-server's log of registrations."""
+    url = f"http://127.0.0.1:{context.ports['agent_health']}"
+    wanted = {line.where: line.worker or line.agent for line in context.lines}
+    mark = context.whole.paths.run / "agent-registered"
+    own_id = mark.read_text().strip() if mark.is_file() else ""
+    seen = await asyncio.to_thread(registered_workers, context)
+    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+        try:
+            health = await client.get("/")
+            page: dict[str, Any] = (await client.get("/worker")).json()
+        except (httpx.HTTPError, ValueError) as error:
+            return Facts(None, f"{type(error).__name__} {error}".strip())
+    return Facts(
+        health.status_code,
+        health.text[:200],
+        str(page.get("agent_name", "")),
+        min(int(page.get("active_jobs", 0)), lines_in_use(context.whole.paths.run / "lines")),
+        own_id,
+        seen,
+        max_calls=context.settings.max_calls,
+        wanted=wanted,
+    )
+
+
+def lines_in_use(folder: Path) -> int:
+    """Count as the worker does (voice_agent/occupancy.py): jobs whose caller was heard lately."""
+    now_s, count = time.time(), 0
+    for mark in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            count += now_s - mark.stat().st_mtime < QUIET_S
+    return count
+
+
+def registered_workers(context: Context) -> Mapping[str, str] | None:
+    """Follow livekit-server's log since its last start: there is no API that lists workers.
+
+    Of a log that was rotated since then only the rest is seen.
+    """
+    if context.settings.log_level not in {"debug", "info"}:
+        return None
+    found: dict[str, str] = {}
+    for line in logs.read(context.log_file("livekit")):
+        phrase = line.get("msg")
+        if phrase == "starting LiveKit server":
+            found = {}
+        elif phrase == "worker registered":
+            found[str(line.get("workerID"))] = str(line.get("agentName"))
+        elif phrase == "closing worker":
+            found.pop(str(line.get("workerID")), None)
+    return found
+
+
+def judge(facts: Facts) -> Verdict:
+    """Reached, registered, wanted, alone, free."""
+    if facts.status is None:
+        return [Finding("WRK002", facts.text)]
+    if facts.status == httpx.codes.SERVICE_UNAVAILABLE:
+        if "inference" in facts.text:
+            return [Finding("WRK099", facts.text)]
+        return [Finding("WRK001", facts.text)]
+    if facts.status != httpx.codes.OK:
+        return [Finding("WRK099", f"GET / answers {facts.status} {facts.text}")]
+    if not facts.own_id:
+        return [Finding("WRK001", "it has not said that it is registered")]
+    names = {facts.name, *(facts.registered or {}).values()}
+    found = [
+        Finding("WRK003", f"{where} names {agent}, the worker is {facts.name}", where)
+        for where, agent in facts.wanted.items()
+        if agent not in names
+    ]
+    if facts.registered is None:
+        return [
+            *found,
+            Unknown("only livekit-server's log tells of other workers", "LOG_LEVEL=info"),
+        ]
+    rivals = [
+        worker
+        for worker, name in facts.registered.items()
+        if name == facts.name and worker != facts.own_id
+    ]
+    if rivals:
+        found.append(Finding("WRK005", f"{', '.join(rivals)} beside ours, {facts.own_id}"))
+    if facts.active >= facts.max_calls:
+        found.append(Finding("WRK004", f"{facts.active} of {facts.max_calls} calls are up"))
+    return found
+
+
+CHECKS = (
+    Check(
+        "worker",
+        LEG,
+        "agent worker",
+        look,
+        judge,
+        needs=("processes:agent", "server", "lines file"),
+    ),
+)

@@ -1,0 +1,65 @@
+"""What livekit-server's API says of the room of one call."""
+
+from dataclasses import dataclass
+
+import aiohttp
+from livekit import api
+from livekit.protocol.agent import JobStatus
+from livekit.protocol.models import ParticipantInfo, TrackType
+
+from voicestack.diagnosis.model import Context
+
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of one dispatch."""
+
+    agent: str
+    worker: str
+    failed: bool
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Who was asked for, and who is there."""
+
+    name: str
+    dispatches: int
+    jobs: tuple[Job, ...]
+    agents: int  # participants of kind agent
+    agent_tracks: int  # their audio tracks
+    callers: int
+
+
+async def look(context: Context, name: str) -> Room | None:
+    """The room by its name; None if it is not there (any more) or nobody could be asked."""
+    held = context.secrets
+    url = f"http://127.0.0.1:{context.ports['livekit_http']}"
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    key = (held.livekit_api_key, held.livekit_api_secret)
+    try:
+        async with api.LiveKitAPI(url, *key, timeout=timeout, failover=False) as client:
+            found = await client.room.list_rooms(api.ListRoomsRequest(names=[name]))
+            if not found.rooms:
+                return None
+            people = await client.room.list_participants(api.ListParticipantsRequest(room=name))
+            dispatches = await client.agent_dispatch.list_dispatch(room_name=name)
+    except (api.ServerError, aiohttp.ClientError, TimeoutError, OSError):
+        return None
+    agents = [p for p in people.participants if p.kind == ParticipantInfo.Kind.AGENT]
+    jobs = tuple(
+        Job(
+            dispatch.agent_name,
+            job.state.worker_id,
+            job.state.status == JobStatus.JS_FAILED,
+            job.state.error,
+        )
+        for dispatch in dispatches
+        for job in dispatch.state.jobs
+    )
+    tracks = sum(track.type == TrackType.AUDIO for agent in agents for track in agent.tracks)
+    callers = len(people.participants) - len(agents)
+    return Room(name, len(dispatches), jobs, len(agents), tracks, callers)
