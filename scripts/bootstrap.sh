@@ -7,10 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . voicestack/setup/distribution.sh
 
 locks=(requirements/runtime.txt requirements/piper.txt)
-if [ "${1:-}" = --dev ]; then
-    locks+=(requirements/dev.txt)
-    PACKAGES+=" iproute2 nftables" # networks of our own, with a firewall (tests/diagnosis/lab.py)
-fi
+[ "${1:-}" != --dev ] || locks+=(requirements/dev.txt)
 # VOICESTACK_CACHE in .env counts here as it does later, in voicestack.settings.
 from_env="$([ ! -f .env ] || sed -n 's/^VOICESTACK_CACHE=//p' .env | tr -d "\"'")"
 cache="${VOICESTACK_CACHE:-${from_env:-${XDG_CACHE_HOME:-$HOME/.cache}/voicestack}}"

@@ -4,8 +4,8 @@
 # What the stack needs of the distribution, and what for. redis-tools instead of redis-server: its
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
-# What tests need besides: a browser, its store of trusted authorities, machines made of namespaces.
-DEV_PACKAGES="chromium libnss3-tools iproute2 iptables"
+# What tests need besides: a browser, its store of trusted authorities, machines and firewalls made of namespaces.
+DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 
