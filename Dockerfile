@@ -22,7 +22,11 @@ COPY requirements/servers.txt requirements/go.txt requirements/
 RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes -r requirements/servers.txt
 COPY tools tools
 COPY voicestack/__init__.py voicestack/errors.py voicestack/
-COPY voicestack/setup voicestack/setup
+# Just what the build imports: a change of anything else compiles no server anew.
+COPY voicestack/setup/__init__.py voicestack/setup/child.py voicestack/setup/errors.py voicestack/setup/files.py \
+    voicestack/setup/gobuild.py voicestack/setup/gotool.py voicestack/setup/manifest.py voicestack/setup/packages.py \
+    voicestack/setup/patches.py voicestack/setup/progress.py voicestack/setup/servers.py voicestack/setup/steps.py \
+    voicestack/setup/
 # The set-up of the native runtime: the same modules, the same patch, the same flags.
 RUN VOICESTACK_CACHE=/cache python -m voicestack.setup.servers livekit-server caddy \
     && cp -L /cache/bin/livekit-server /cache/bin/caddy /usr/local/bin/

@@ -1,6 +1,8 @@
 """compose.yaml beside what it repeats: services, versions, folders. What it does: tests/stack."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -97,3 +99,18 @@ def test_calls_may_end_before_a_container_is_killed(service: str, extra_s: int) 
     """DRAIN_S, as the native supervisor adds to it."""
     grace = SERVICES[service]["stop_grace_period"]
     assert grace == f"${{DRAIN_S:-60}}s{extra_s}000ms"
+
+
+def test_the_build_of_the_servers_gets_what_it_imports_and_no_more() -> None:
+    """One that is missing fails in an image; with one too many, servers compile for nothing."""
+    ask = "import sys, voicestack.setup.servers; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", ask], cwd=ROOT, text=True).split()
+    ours = {name for name in loaded if name.split(".")[0] == "voicestack"}
+    stage = DOCKERFILE.split("AS build")[1].split("\nFROM")[0]
+    copied = {Path(name) for name in re.findall(r"voicestack/\S+\.py", stage)}
+    assert copied == {_file(name) for name in ours}
+
+
+def _file(module: str) -> Path:
+    folder = Path(*module.split("."))
+    return folder / "__init__.py" if (ROOT / folder).is_dir() else folder.with_suffix(".py")

@@ -100,6 +100,13 @@ def test_only_missing_packages_are_installed_and_listed_first(machine: Machine) 
     assert "DPkg::Lock::Timeout=300" in install
 
 
+def test_tests_need_an_engine(machine: Machine) -> None:
+    """--dev installs what tests/stack runs on; whoever only runs the stack needs no Docker."""
+    machine.run("--dev")
+    install = machine.calls("apt-get")[-1]
+    assert all(name in install.split() for name in ("docker.io", "mmdebstrap", "iproute2"))
+
+
 @pytest.mark.parametrize(("lists", "updates"), [("", 1), ("/var/lib/apt/lists", 0)])
 def test_lists_are_updated_only_when_old(machine: Machine, lists: str, updates: int) -> None:
     """Lists of the last day that know every name are good enough."""
