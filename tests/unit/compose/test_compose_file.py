@@ -1,6 +1,7 @@
 """compose.yaml beside what it repeats: services, versions, folders. What it does: tests/stack."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -114,3 +115,21 @@ def test_the_build_of_the_servers_gets_what_it_imports_and_no_more() -> None:
 def _file(module: str) -> Path:
     folder = Path(*module.split("."))
     return folder / "__init__.py" if (ROOT / folder).is_dir() else folder.with_suffix(".py")
+
+
+def test_the_linter_finds_nothing(tmp_path: Path) -> None:
+    """compose-lint, down to its lowest severity, but for what .compose-lint.yml answers."""
+    # In a folder of its own: a checkout below somebody's home would be a finding.
+    for name in ("compose.yaml", ".compose-lint.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "sip").mkdir()
+    linter = Path(sys.executable).with_name("compose-lint")
+    options = ["check", "--strict-config", "--fail-on", "low", "--skip-suppressed", "--no-pager"]
+    done = subprocess.run(
+        [linter, *options, "compose.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
