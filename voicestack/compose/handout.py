@@ -41,7 +41,7 @@ def _agent(
 ) -> None:
     """Give the agent copies of the secrets that it reads, and where they are."""
     environment = dict(service.environment)
-    files = {name: secrets.directory / name for name in AGENT_SECRETS}
+    files: dict[str, Path | None] = {name: secrets.directory / name for name in AGENT_SECRETS}
     files |= {"llm_api_key": settings.llm_api_key_file, "tts_api_key": settings.tts_api_key_file}
     for name, source in files.items():
         if source is not None:
