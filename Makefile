@@ -6,6 +6,21 @@ PYTHON := .venv/bin/python
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# RUNTIME=compose: the same commands for containers (docs/compose.md). Unset, Docker is not asked for.
+ifeq ($(RUNTIME),compose)
+up:
+	@docker compose up --detach --wait
+	@docker compose logs --no-log-prefix --tail 1 setup
+
+down:
+	@docker compose down $(if $(NOW),--timeout 1)
+
+status:
+	@docker compose ps --all
+
+logs:
+	@docker compose logs --follow $(S)
+else
 up: setup  ## install what is missing, start the stack, place a first call
 	@$(PYTHON) scripts/up.py
 	@$(PYTHON) scripts/test_call.py
@@ -18,6 +33,7 @@ status:  ## what runs, and since when
 
 logs:  ## follow the logs (S=agent for one service)
 	@$(PYTHON) scripts/logs.py $(S) --follow
+endif
 
 doctor:  ## find out what is wrong, leg by leg
 	@$(PYTHON) scripts/sanity_check.py

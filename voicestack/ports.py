@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 Proto = Literal["tcp", "udp", "udp+tcp"]
 # loopback: 127.0.0.1 only. node: every interface with LISTEN=lan, 127.0.0.1 with LISTEN=loopback.
 # inside: as node, because the server cannot do otherwise, but nobody outside needs it.
-Bind = Literal["loopback", "node", "inside"]
+# off: the number is kept free, and nothing listens (livekit-sip would open it to every network).
+Bind = Literal["loopback", "node", "inside", "off"]
 
 # A second copy of the stack takes this many ports from STACK_PORT_BASE on.
 BLOCK = 300
@@ -57,10 +58,10 @@ TABLE: tuple[Port, ...] = (
     Port("llm", 7891, 6, 1, "tcp", "llm", "loopback", "local language model"),
     Port("tts", 7892, 7, 1, "tcp", "tts", "loopback", "local voice"),
     Port("agent_health", 7893, 8, 1, "tcp", "agent", "loopback", "health of the worker"),
-    Port("sip_health", 7894, 9, 1, "tcp", "sip", "loopback", "health of the SIP gateway"),
-    Port("sip_metrics", 7895, 10, 1, "tcp", "sip", "loopback", "Prometheus metrics"),
+    Port("sip_health", 7894, 9, 1, "tcp", "sip", "off", "health of the SIP gateway"),
+    Port("sip_metrics", 7895, 10, 1, "tcp", "sip", "off", "Prometheus metrics"),
     Port("livekit_metrics", 7896, 11, 1, "tcp", "livekit", "loopback", "Prometheus metrics"),
-    Port("agent_metrics", 7897, 12, 1, "tcp", "agent", "loopback", "Prometheus metrics"),
+    Port("agent_metrics", 7897, 12, 1, "tcp", "agent", "off", "Prometheus metrics"),
     Port("https", 8443, 13, 1, "tcp", "caddy", "node", "the page, signalling, relay over TLS"),
     Port("http", 80, 20, 1, "tcp", "caddy", "node", "with ACME_EMAIL: certificates, redirect"),
     Port("caddy_health", 7899, 23, 1, "tcp", "caddy", "loopback", "health of the TLS proxy"),
@@ -170,5 +171,5 @@ def row(port: Port) -> list[str]:
         if port.count == 1
         else f"+{port.offset} to +{port.offset + port.count - 1}"
     )
-    reach = "callers" if port.public else "this machine"
+    reach = {"node": "callers", "loopback": "this machine", "off": "nobody"}[port.bind]
     return [port.key, numbers, offset, port.proto, port.service, reach, port.why]

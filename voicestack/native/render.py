@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from voicestack import network
 from voicestack.credentials import Credentials
+from voicestack.native import sip_keys
 from voicestack.native.paths import Paths
 from voicestack.native.services import Service, supervisor_config
 from voicestack.ports import Ports
@@ -33,13 +34,25 @@ def render_all(
     services: tuple[Service, ...],
 ) -> None:
     """Write every configuration file of the stack, each whole or not at all."""
-    key_line = f"{credentials.livekit_api_key}: {credentials.livekit_api_secret}\n"
-    write_private(paths.config / "livekit-keys.yaml", key_line)
-    values = template_values(settings, ports, credentials, paths)
-    for template, target in TEMPLATES.items():
-        write_private(paths.config / target, render(paths.root, template, values))
+    for files in server_files(settings, ports, credentials, paths).values():
+        for name, text in files.items():
+            write_private(paths.config / name, text)
     with open_private(paths.supervisor_file) as file:
         YAML(typ="safe").dump(supervisor_config(services, paths), file)
+
+
+def server_files(
+    settings: Settings, ports: Ports, credentials: Credentials, paths: Paths
+) -> dict[str, dict[str, str]]:
+    """Return the text of every server's files by the server's name and the file's."""
+    key_line = f"{credentials.livekit_api_key}: {credentials.livekit_api_secret}\n"
+    files = {"livekit": {"livekit-keys.yaml": key_line}}
+    values = template_values(settings, ports, credentials, paths)
+    for template, target in TEMPLATES.items():
+        server = template.split("/", maxsplit=1)[0]
+        files.setdefault(server, {})[target] = render(paths.root, template, values)
+    sip_keys.check("sip.yaml", files["sip"]["sip.yaml"])
+    return files
 
 
 def template_values(

@@ -26,11 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130  # as shells count SIGINT
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, checkout: Path = ROOT) -> int:
     """Set up what is missing; exit 0 when all is there, 1 when not, 2 when .env is unfit."""
     args = parser().parse_args(argv)
     try:
-        settings = settings_module.load(ROOT)
+        settings = settings_module.load(checkout)
     except VoicestackError as error:
         print(error.report(), file=sys.stderr)
         return 2

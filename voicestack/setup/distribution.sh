@@ -4,8 +4,9 @@
 # What the stack needs of the distribution, and what for. redis-tools instead of redis-server: its
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
-# What tests need besides: a browser, its store of trusted authorities, machines and firewalls made of namespaces.
-DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables"
+# What tests need besides: a browser, its store of trusted authorities, machines and firewalls made of
+# namespaces, an engine for compose.yaml, Debian's packages as its images.
+DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 
@@ -28,12 +29,13 @@ missing_packages() { # --dev: also what tests need
 }
 
 # Ubuntu's chromium is a snap, which no container or CI can run: the tests of the page skip themselves.
+# Since Debian 13 the client of docker.io is a package of its own.
 dev_packages() {
-    if grep -qs '^ID=debian' /etc/os-release; then
-        printf '%s' "$DEV_PACKAGES"
-    else
-        printf '%s' "${DEV_PACKAGES#chromium }"
-    fi
+    case "$(. /etc/os-release 2>/dev/null && echo "$ID-${VERSION_ID:-}")" in
+        debian-12) printf '%s' "$DEV_PACKAGES" ;;
+        debian-*) printf '%s' "$DEV_PACKAGES docker-cli" ;;
+        *) printf '%s' "${DEV_PACKAGES#chromium }" ;;
+    esac
 }
 
 # Run apt-get as root, without questions.

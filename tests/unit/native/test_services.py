@@ -6,20 +6,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from voicestack import credentials, settings
-from voicestack.native import render
+from voicestack.native import render, sip_keys
 from voicestack.native.services import NEVER, supervisor_config
 from voicestack.native.up import Stack
 
 ROOT = Path(__file__).resolve().parents[3]
-
-# livekit-sip v1.8.0, pkg/config/config.go: it ignores a key that it does not know.
-SIP_KEYS = {
-    "redis", "api_key", "api_secret", "ws_url", "health_port", "prometheus_port", "pprof_port",
-    "sip_port", "sip_port_listen", "sip_hostname", "rtp_port", "logging", "max_cpu_utilization",
-    "max_active_calls", "use_external_ip", "local_net", "nat_1_to_1_ip", "listen_ip",
-    "media_timeout", "media_timeout_initial", "symmetric_rtp", "rtp_draining_idle_timeout",
-    "rtp_draining_duration", "ignore_local_addr_in_sdp", "codecs", "hide_inbound_port", "tls",
-}  # fmt: skip
 
 
 def stack(folder: Path, **environ: str) -> Stack:
@@ -80,7 +71,7 @@ def test_rendered_files_are_whole_and_private(tmp_path: Path, listen: str) -> No
         assert "{{" not in text, name
         assert (one.paths.config / name).stat().st_mode & 0o777 == 0o600
     sip = YAML(typ="safe").load(files["sip.yaml"])
-    assert set(sip) <= SIP_KEYS
+    assert set(sip) <= sip_keys.KEYS
     assert ("listen_ip" in sip) == (listen == "loopback")
 
 

@@ -1,0 +1,98 @@
+"""Images under the names of compose.yaml where no registry answers.
+
+Upstream's images are stood in for by Debian packages and the servers that set-up has built; our own
+are built from the unchanged Dockerfile on top of them. What is there and still fits is kept.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.servers import binary
+from tests.stack.engine import HOME, Engine, engine
+
+FOLDER = Path(__file__).parent / "images"
+STAMP = HOME / "images"
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+SUITE = "bookworm"
+# Stand-in → the beginning of the name that it takes in compose.yaml or Dockerfile.
+STAND_INS = {
+    "debian": "debian:",
+    "python": "python:",
+    "redis": "redis:",
+    "livekit-sip": "livekit/sip:",
+}
+
+
+def ensure(checkout: Path) -> None:
+    """Build what is missing, on an engine that reaches the package registries."""
+    wanted = _digest(checkout)
+    if STAMP.exists() and STAMP.read_text() == wanted:
+        return
+    with engine() as builder, tempfile.TemporaryDirectory(dir=HOME) as context:
+        _stand_ins(builder, checkout, Path(context))
+        files = ["-f", str(checkout / "compose.yaml"), "-f", str(FOLDER.parent / "build.yaml")]
+        builder.docker("compose", *files, "build", "--quiet", "setup", "livekit")
+        builder.docker("image", "prune", "--force")
+    STAMP.write_text(wanted)
+
+
+def upstream(checkout: Path) -> dict[str, str]:
+    """Full names of the images that are not ours, by stand-in."""
+    text = (checkout / "compose.yaml").read_text() + (checkout / "Dockerfile").read_text()
+    names = set(re.findall(r"(?:image:|FROM) ([\w./-]+:[\w.-]+)", text))
+    found = {}
+    for stand_in, prefix in STAND_INS.items():
+        (found[stand_in],) = [name for name in names if name.startswith(prefix)]
+    return found
+
+
+def _stand_ins(builder: Engine, checkout: Path, context: Path) -> None:
+    names = upstream(checkout)
+    shutil.copyfile(AUTHORITIES, context / AUTHORITIES.name)
+    shutil.copyfile(binary("livekit-sip").resolve(), context / "livekit-sip")
+    (context / "livekit-sip").chmod(0o755)
+    _root_file_system(context / "debian.tar")
+    for stand_in, name in names.items():
+        builder.docker(
+            *("build", "--quiet", "--network", "host", "--build-arg", f"BASE={names['debian']}"),
+            *("--tag", name, "--file", str(FOLDER / f"{stand_in}.Dockerfile"), str(context)),
+        )
+
+
+def _root_file_system(target: Path) -> None:
+    """Debian's smallest system; kept, so that the layers above it stay the same."""
+    kept = HOME / f"{SUITE}.tar"
+    if not kept.exists():
+        part = kept.with_suffix(".part.tar")
+        command = ["mmdebstrap", "--quiet", "--variant=minbase"]
+        packages = "--include=ca-certificates,netbase,tzdata"
+        subprocess.run([*command, packages, SUITE, str(part)], check=True, stdin=subprocess.DEVNULL)
+        part.replace(kept)
+    os.link(kept, target)
+
+
+def _digest(checkout: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_sources(checkout)):
+        digest.update(f"{path.relative_to(checkout)} {path.stat().st_mode}\n".encode())
+        digest.update(path.read_bytes())
+    for path in (*sorted(FOLDER.iterdir()), binary("livekit-sip").resolve(), AUTHORITIES):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _sources(checkout: Path) -> Iterator[Path]:
+    """Everything that .dockerignore lets into the images, and what says how they are made."""
+    ignore = (checkout / ".dockerignore").read_text().splitlines()
+    patterns = [line[1:] for line in ignore if line.startswith("!")]
+    for pattern in (*patterns, "Dockerfile", ".dockerignore", "compose.yaml"):
+        for found in checkout.glob(pattern):
+            files = found.rglob("*") if found.is_dir() else [found]
+            yield from (each for each in files if each.is_file())

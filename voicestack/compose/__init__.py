@@ -1,0 +1,1 @@
+"""The service `setup` of compose.yaml: configuration rendered and handed out to containers."""

@@ -1,0 +1,82 @@
+"""What each container finds in /state/config: its server's files, variables, probe."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from voicestack.credentials import Credentials
+from voicestack.native.paths import Paths
+from voicestack.native.render import server_files, write_private
+from voicestack.native.services import Service, all_services
+from voicestack.ports import resolve
+from voicestack.settings import Settings
+
+# Where the set-up mounts the configuration volumes of the services, one folder each.
+HANDED = Path("/handed")
+# Both model servers are one image with one volume: neither has a secret.
+MODELS = ("llm", "tts")
+# Two of these are handed to the agent, which is to know no other secret.
+AGENT_SECRETS = ("livekit_api_key", "livekit_api_secret")
+PROBE_TIMEOUT_S = 2
+
+
+def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = HANDED) -> None:
+    """Write every service's files into the folder that is mounted as its /state/config."""
+    table = resolve(settings)
+    services = {each.name: each for each in all_services(settings, table, paths)}
+    for server, files in server_files(settings, table, secrets, paths).items():
+        for name, text in files.items():
+            write_private(to / server / name, text)
+    for name in ("redis", "livekit", "sip", "control", "agent", "caddy"):
+        write_private(to / name / "health", probe(services[name].ready))
+    write_private(to / "control" / "control.env", variables(services["control"].environment))
+    _agent(services["agent"], settings, secrets, paths, to / "agent")
+    for name in MODELS:
+        _model(name, services.get(name), to / "models")
+
+
+def _agent(
+    service: Service, settings: Settings, secrets: Credentials, paths: Paths, folder: Path
+) -> None:
+    """Give the agent copies of the secrets that it reads, and where they are."""
+    environment = dict(service.environment)
+    files: dict[str, Path | None] = {name: secrets.directory / name for name in AGENT_SECRETS}
+    files |= {"llm_api_key": settings.llm_api_key_file, "tts_api_key": settings.tts_api_key_file}
+    for name, source in files.items():
+        if source is not None:
+            write_private(folder / name, source.read_text())
+            environment[_variable(name)] = str(paths.config / name)
+    write_private(folder / "agent.env", variables(environment))
+
+
+def _variable(name: str) -> str:
+    return f"{name.upper()}_FILE"
+
+
+def _model(name: str, service: Service | None, folder: Path) -> None:
+    """Let a model server sleep where a setting names another one."""
+    if service is None:
+        idle = f"echo {name.upper()}_URL names another server, nothing to do here\n"
+        write_private(folder / f"{name}.env", idle + "exec sleep infinity\n")
+        write_private(folder / f"{name}.health", "exit 0\n")
+        return
+    write_private(folder / f"{name}.env", variables(service.environment))
+    write_private(folder / f"{name}.health", probe(service.ready))
+
+
+def variables(environment: Mapping[str, str]) -> str:
+    """Render variables as a shell reads them."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
+
+
+def probe(ready: Mapping[str, Any]) -> str:
+    """Render a readiness probe for bash, the one tool that every image has."""
+    if "exec" in ready:
+        return f"{ready['exec']['command']}\n"
+    get = ready["http_get"]
+    return (
+        f"exec 3<>/dev/tcp/{get['host']}/{get['port']} || exit 1\n"
+        f"printf 'GET {get['path']} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3\n"
+        f'read -r -t {PROBE_TIMEOUT_S} _ status _ <&3 && [ "$status" = 200 ]\n'
+    )
