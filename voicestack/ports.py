@@ -120,6 +120,18 @@ def resolve(settings: "Settings") -> Ports:
     return Ports({"sip": settings.sip_port, "https": settings.https_port})
 
 
+def used(settings: "Settings") -> tuple[Port, ...]:
+    """Every entry of the table on which something listens in this mode (docs/ports.md)."""
+    absent = {port.key for port in TABLE if port.bind == "off"}
+    if settings.acme_email is None:
+        absent.add("http")
+    if settings.turn_domain is None:
+        absent.add("turn_tls")
+    if settings.listen == "loopback":
+        absent |= {"livekit_tcp", "turn_udp", "turn_tls", "turn_relay"}
+    return tuple(port for port in TABLE if port.key not in absent)
+
+
 def at_base(base: int) -> Ports:
     """The ports of a stack whose block begins at `base`."""
     return Ports({port.key: base + port.offset for port in TABLE})
@@ -171,5 +183,5 @@ def row(port: Port) -> list[str]:
         if port.count == 1
         else f"+{port.offset} to +{port.offset + port.count - 1}"
     )
-    reach = {"node": "callers", "loopback": "this machine", "off": "nobody"}[port.bind]
+    reach = {"node": "callers", "off": "nobody"}.get(port.bind, "this machine")
     return [port.key, numbers, offset, port.proto, port.service, reach, port.why]

@@ -1,9 +1,13 @@
 """The form in which people run it: `docker compose up`, calls from another host, faults."""
 
+import json
+import sys
+
 import pytest
 
 from tests.speech import Utterance
-from tests.stack.world import SERVICES, World
+from tests.stack.world import SERVICES, STACK_IP, World
+from voicestack import ports
 
 # The issue's figures.
 UP_S, HEALED_S = 60.0, 20.0
@@ -19,6 +23,16 @@ def test_a_call_has_speech_both_ways(stack: World, question: Utterance) -> None:
     report = stack.call(question.path)
     assert report["ok"], report
     assert report["turns"][0]["latency_ms"] is not None
+
+
+def test_another_host_opens_the_page(stack: World) -> None:
+    """With the internal authority's certificate: the page and its client, no server API."""
+    address = f"{STACK_IP}:{ports.BY_KEY['https'].default}"
+    done = stack.on_phone(sys.executable, "-m", "tests.stack.visitor", address)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found.pop("/twirp/x") == 404
+    assert set(found.values()) == {200}, found
 
 
 def test_up_again_changes_nothing(stack: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.stack import scan
 from tests.stack.world import SERVICES, STACK_IP, USER, World
-from voicestack import ports
+from voicestack import ports, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # livekit-server keeps a caller whose "leave" was lost for 20 s (agent/voice_agent/occupancy.py).
@@ -24,7 +24,8 @@ def test_another_host_finds_the_documented_ports_and_no_other(stack: World) -> N
     While a call is up its WebRTC listens on a port of the kernel's choice (docs/firewall.md): the
     calls of earlier tests may have to end first.
     """
-    documented = {port.default for port in ports.TABLE if port.public and "tcp" in port.proto}
+    used = ports.used(settings.load(stack.checkout))
+    documented = {port.default for port in used if port.public and "tcp" in port.proto}
     deadline = time.monotonic() + CALLS_END_S
     while (found := scanned(stack)) != documented and time.monotonic() < deadline:
         time.sleep(1)  # another host sees no event

@@ -158,10 +158,11 @@ def _ip(*arguments: str) -> None:
 
 
 def give_models(runner: Engine) -> None:
-    """Fill the volume of weights from this machine's cache, as an earlier start would have."""
+    """Fill the volume of weights, and the page's client, as an earlier start would have."""
     runner.docker("volume", "create", MODELS)
     (volume,) = json.loads(runner.docker("volume", "inspect", MODELS))
     target = Path(volume["Mountpoint"])
-    shutil.copytree(CACHE / "models", target / "models")
+    for name in ("models", "page"):
+        shutil.copytree(CACHE / name, target / name, symlinks=True)
     for path in (target, *target.rglob("*")):
-        os.chown(path, USER, USER)
+        os.chown(path, USER, USER, follow_symlinks=False)

@@ -22,10 +22,10 @@ EXIT_UNFIT = 2
 
 
 def main(checkout: Path = CHECKOUT) -> int:
-    """Check, fetch, make secrets, render; safe to run again at every start."""
+    """Check, fetch weights and the page's client, make secrets, render; safe at every start."""
     try:
         held = checked(checkout)
-        if code := set_up(["--only", "weights"], checkout=checkout):
+        if code := set_up(["--only", "weights", "--only", "page"], checkout=checkout):
             return code
         secrets = credentials.ensure(held)
         hand_out(held, secrets, Paths.of(held, ROOT))

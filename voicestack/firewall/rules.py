@@ -37,14 +37,18 @@ def rules(
     now: Networks,
     browsers: tuple[IPv4Network, ...] | None = None,
 ) -> list[Rule]:
-    """Every opening, in the order of the table; none at all with LISTEN=loopback."""
+    """Every opening, in the order of the table; none at all with LISTEN=loopback.
+
+    Unless `browsers` says otherwise, they come from the LAN, to a DOMAIN from everywhere.
+    """
     if settings.listen == "loopback":
         return []
     table = ports.resolve(settings)
     callers = phones(lines, now)
     made = []
-    for port in ports.TABLE:
-        sources = callers if port.service == PHONE_SERVICE else (browsers or now.lan)
+    anywhere = EVERYBODY if settings.domain else now.lan
+    for port in ports.used(settings):
+        sources = callers if port.service == PHONE_SERVICE else (browsers or anywhere)
         if port.public and sources:
             span = table.range(port.key)
             made += [

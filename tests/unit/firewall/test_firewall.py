@@ -25,6 +25,9 @@ def line(*sources: Source, digest: Digest | None = None) -> Line:
     return Line("+15550100", "receptionist", sources, digest, "call-", "", True, 20, 30, "a:1")
 
 
+NAME = {"DOMAIN": "voice.example.org", "NODE_IP": "9.9.9.9"}
+
+
 def made(tmp_path: Path, *lines: Line, **environ: str) -> list[Rule]:
     return rules(settings.load(tmp_path, environ=environ), lines, NOW)
 
@@ -58,11 +61,23 @@ def test_loopback_opens_nothing(tmp_path: Path) -> None:
 
 def test_exactly_the_public_rows_of_the_table(tmp_path: Path) -> None:
     """A port missing from either side is an open hole or a silent call."""
-    found = {(rule.key, rule.proto) for rule in made(tmp_path, line(CARRIER))}
-    wanted = {
-        (port.key, proto) for port in ports.TABLE if port.public for proto in port.proto.split("+")
-    }
-    assert found == wanted
+    public = {"ACME_EMAIL": "ops@example.org", **NAME}
+    for mode, absent in ((public, set()), ({}, {"http"})):
+        found = {(rule.key, rule.proto) for rule in made(tmp_path, line(CARRIER), **mode)}
+        wanted = {
+            (port.key, proto)
+            for port in ports.TABLE
+            if port.public and port.key not in absent
+            for proto in port.proto.split("+")
+        }
+        assert found == wanted
+
+
+def test_a_name_is_for_everybody(tmp_path: Path) -> None:
+    """With DOMAIN browsers come from anywhere, phones still from their carrier."""
+    found = by_key(made(tmp_path, line(CARRIER), **NAME))
+    assert found["https"] == EVERYBODY
+    assert found["sip"] != EVERYBODY
 
 
 @pytest.mark.parametrize("form", FORMS)

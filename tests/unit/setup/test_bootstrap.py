@@ -106,7 +106,9 @@ def test_what_tests_need_is_installed_for_tests_alone(machine: Machine) -> None:
     assert machine.run().returncode == 0
     assert machine.calls("apt-get") == []
     assert machine.run("--dev").returncode == 0
-    assert machine.calls("apt-get")[-1].endswith("libnss3-tools iproute2 iptables nftables docker.io mmdebstrap")
+    assert machine.calls("apt-get")[-1].endswith(
+        "libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
+    )
     machine.installed(f"{ALL} {DEV}")
     assert machine.run("--dev").returncode == 0
     assert machine.calls("apt-get") == []
