@@ -74,6 +74,7 @@ class Memory:
     alone_since: float | None = None
     asked_at: float | None = None
     empty_since: float | None = None
+    had_agent: bool = False
     wanted: Dispatch | None = None  # whom to ask for, also when the server has forgotten
 
 
@@ -84,13 +85,16 @@ def judge(facts: Facts, memory: Memory, now: float) -> Verdict:
     if not facts.callers:
         return _empty(facts, memory, now)
     memory.empty_since = None
+    memory.had_agent |= facts.attended
     if facts.attended or (memory.wanted is None and not facts.ringing):
         memory.alone_since = memory.asked_at = None
         return Verdict.WAIT
     if memory.alone_since is None:
         memory.alone_since = now
-        # Ringing, the room's own dispatch is just under way; later, the agent was lost.
-        memory.asked_at = now if facts.ringing else None
+        # At first the room's own dispatch is just under way, also for a browser, which never rings;
+        # later, the agent was lost.
+        is_new = not memory.had_agent and not any(each.jobs for each in facts.dispatches)
+        memory.asked_at = now if facts.ringing or is_new else None
     if now - memory.alone_since >= (BUSY_S if facts.ringing else GIVE_UP_S):
         return Verdict.BUSY if facts.ringing else Verdict.END
     retry_s = RETRY_S if facts.ringing else PATIENT_RETRY_S

@@ -91,3 +91,12 @@ def test_an_agent_alone_is_a_ghost() -> None:
     judge(alone, memory, 0)
     judge(replace(alone, callers=("sip_1",)), memory, GHOST_S / 2)
     assert judge(alone, memory, GHOST_S) is Verdict.WAIT
+
+
+def test_a_browser_s_own_request_is_waited_for() -> None:
+    """It never rings: who has just come is not who lost his agent."""
+    seen = verdicts(TALKING, 0, PATIENT_RETRY_S / 2, PATIENT_RETRY_S)
+    assert seen == [Verdict.WAIT, Verdict.WAIT, Verdict.DISPATCH]
+    memory = Memory()
+    judge(with_job(TALKING, alive=True), memory, 0)
+    assert judge(TALKING, memory, 1) is Verdict.DISPATCH
