@@ -96,6 +96,8 @@ class Ports:
 
 def in_use(port: Port, settings: "Settings") -> bool:
     """Tell whether anything listens there, as the stack is set."""
+    if port.bind == "off":
+        return False
     if port.key == "http":
         return settings.acme_email is not None
     if port.key == "turn_tls":
@@ -118,18 +120,6 @@ def resolve(settings: "Settings") -> Ports:
     if settings.stack_port_base is not None:
         return at_base(settings.stack_port_base)
     return Ports({"sip": settings.sip_port, "https": settings.https_port})
-
-
-def used(settings: "Settings") -> tuple[Port, ...]:
-    """Every entry of the table on which something listens in this mode (docs/ports.md)."""
-    absent = {port.key for port in TABLE if port.bind == "off"}
-    if settings.acme_email is None:
-        absent.add("http")
-    if settings.turn_domain is None:
-        absent.add("turn_tls")
-    if settings.listen == "loopback":
-        absent |= {"livekit_tcp", "turn_udp", "turn_tls", "turn_relay"}
-    return tuple(port for port in TABLE if port.key not in absent)
 
 
 def at_base(base: int) -> Ports:

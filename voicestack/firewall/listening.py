@@ -68,14 +68,13 @@ def judge(settings: Settings, sockets: tuple[Socket, ...]) -> Findings:
         for proto in port.proto.split("+")
         for number in table.range(port.key)
     }
-    expected = {port.key for port in ports.used(settings)}
     open_now = {(each.proto, each.port) for each in sockets if each.reachable}
     missing = [
         f"{port.key}: nobody listens on {proto} {number}, {port.why}"
         for (proto, number), port in known.items()
-        if port.key in expected
-        and port.public
+        if port.public
         and port.count == 1
+        and ports.in_use(port, settings)
         and (proto, number) not in open_now
     ]
     reachable = [each for each in sockets if each.reachable]

@@ -47,9 +47,9 @@ def rules(
     callers = phones(lines, now)
     made = []
     anywhere = EVERYBODY if settings.domain else now.lan
-    for port in ports.used(settings):
+    for port in ports.TABLE:
         sources = callers if port.service == PHONE_SERVICE else (browsers or anywhere)
-        if port.public and sources:
+        if port.public and sources and ports.in_use(port, settings):
             span = table.range(port.key)
             made += [
                 Rule(port.key, proto, span.start, span.stop - 1, sources, port.why)
