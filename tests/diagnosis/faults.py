@@ -419,8 +419,8 @@ def foreign_rule(*, bound: bool) -> Fault:
 @mended_by_control
 @contextlib.asynccontextmanager
 async def other_agent(patient: Patient) -> AsyncIterator[None]:
-    """A line of the file names an agent that nobody is; control applies it."""
-    change = lines_file(lambda text: text.replace("agent: receptionist", "agent: nobody", 1))
+    """A line of the file asks a worker that nobody is; control applies it."""
+    change = lines_file(lambda text: text.replace("agent: receptionist", "worker: nobody", 1))
     async with change(patient):
         await control_has_looked(patient)
         yield

@@ -91,7 +91,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("foreign rule on our trunk", faults.foreign_rule(bound=True), ["LIN003"]),
     ("rule open to all", faults.foreign_rule(bound=False), ["LIN004"]),
     # worker and clock
-    ("agent of another name", faults.other_agent, ["WRK003 lines.yaml:3"]),
+    ("worker of another name", faults.other_agent, ["WRK003 lines.yaml:3"]),
     ("second worker", faults.rival_worker, ["WRK005"]),
     ("all lines busy", faults.busy, ["WRK004"]),
     ("clock two minutes fast", faults.clock(120), ["CLK001"]),

@@ -23,9 +23,9 @@ TABLE: tuple[Cause, ...] = (
     Cause(
         "WRK003",
         WORKER,
-        "a line asks for an agent that no worker is",
+        "a line asks for a worker that is not there",
         "the job is offered under a name that nobody answers to: the phone rings for ever",
-        "make `agent:` in sip/lines.yaml and AGENT_NAME in .env the same",
+        "take `worker:` out of that line of sip/lines.yaml, or start that worker (docs/agents.md)",
     ),
     Cause(
         "WRK004",

@@ -101,7 +101,7 @@ def judge(facts: Facts) -> Verdict:
         return [Finding("WRK001", "it has not said that it is registered")]
     names = {facts.name, *(facts.registered or {}).values()}
     found = [
-        Finding("WRK003", f"{where} names {agent}, the worker is {facts.name}", where)
+        Finding("WRK003", f"{where} asks for {agent}, the worker is {facts.name}", where)
         for where, agent in facts.wanted.items()
         if agent not in names
     ]
