@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-all check format bench lock clean help
+.PHONY: up down status logs doctor setup test test-stack check format bench lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -43,13 +43,18 @@ setup:  ## install what is missing, start nothing
 	@$(PYTHON) scripts/setup.py
 
 # Tests want the same weights everywhere: those that packages carry, not the hub's.
-test bench: export MODELS_SOURCE ?= packages
+test test-stack bench: export MODELS_SOURCE ?= packages
 
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(MAKE) --no-print-directory check
 	@$(PYTHON) -m pytest
+
+test-stack:  ## docker compose on a real engine: calls, kills, port scan
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m pytest tests/stack
 
 check:  ## format, lint, types, who may import whom
 	@.venv/bin/ruff format --check .
