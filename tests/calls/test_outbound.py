@@ -134,7 +134,6 @@ async def test_each_refusal_of_the_far_end(
     assert (answer["result"], answer["sip_code"], code) == (result, status, exit_code)
 
 
-@pytest.mark.xfail(strict=False, reason="timed out once in a whole run")
 async def test_nobody_picks_up(stack: Stack, environ: dict[str, str]) -> None:
     """It rings as long as it may, then the far end is told to stop."""
 
