@@ -18,7 +18,7 @@ from voicestack.phone import Call, CallFailedError, CallRefused, Heard, NoAnswer
 from voicestack.phone.voices import TTS_RATE_HZ
 from voicestack.phone.wire.g711 import Samples
 
-__all__ = ["LIMIT_S", "Facts", "judge", "look"]
+__all__ = ["LIMIT_S", "Facts", "hears_speech", "is_speech", "judge", "look"]
 
 # Answered calls of a healthy stack ring for one second, of a busy one for three.
 RING_S, LOOK_WHILE_RINGING_S = 8.0, 6.0
@@ -115,13 +115,13 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
     remote = call.media.remote
     facts = replace(facts, outcome="answered", sdp_address=str(remote.address) if remote else "")
     heard = await call.listen(timeout_s=GREETING_S, until_quiet_s=0.8, longest_s=LONGEST_GREETING_S)
-    greeted = _is_speech(heard)
+    greeted = is_speech(heard)
     facts = replace(facts, greeted=greeted, packets=len(call.media.received))
     if not greeted:
         return await _note_room(context, notes, facts)
     try:
         await call.say(_question(context), rate_hz=TTS_RATE_HZ)
-        replied = await _hears_speech(call, REPLY_S)
+        replied = await hears_speech(call, REPLY_S)
     except PhoneError:
         replied = False
     facts = replace(facts, replied=replied, packets=len(call.media.received))
@@ -131,17 +131,18 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
     return facts
 
 
-async def _hears_speech(call: Call, timeout_s: float) -> bool:
+async def hears_speech(call: Call, timeout_s: float) -> bool:
     """Wait for sound that lasts: a codec that begins to send silence may click."""
     give_up_at = time.monotonic() + timeout_s
     while (left_s := give_up_at - time.monotonic()) > 0 and not call.ended.is_set():
         heard = await call.listen(timeout_s=left_s, longest_s=2 * LEAST_SPEECH_S)
-        if heard.first_audio_at is None or _is_speech(heard):
-            return _is_speech(heard)
+        if heard.first_audio_at is None or is_speech(heard):
+            return is_speech(heard)
     return False
 
 
-def _is_speech(heard: Heard) -> bool:
+def is_speech(heard: Heard) -> bool:
+    """Whether what was heard lasted longer than a click."""
     if heard.first_audio_at is None or heard.last_audio_at is None:
         return False
     return heard.last_audio_at - heard.first_audio_at >= LEAST_SPEECH_S
