@@ -416,14 +416,18 @@ def foreign_rule(*, bound: bool) -> Fault:
     return broken
 
 
-@mended_by_control
-@contextlib.asynccontextmanager
-async def other_agent(patient: Patient) -> AsyncIterator[None]:
-    """A line of the file asks a worker that nobody is; control applies it."""
-    change = lines_file(lambda text: text.replace("agent: receptionist", "worker: nobody", 1))
-    async with change(patient):
-        await control_has_looked(patient)
-        yield
+def line_asks_for(text: str) -> Fault:
+    """A line of the file asks for another agent or worker; control applies it."""
+
+    @mended_by_control
+    @contextlib.asynccontextmanager
+    async def broken(patient: Patient) -> AsyncIterator[None]:
+        change = lines_file(lambda before: before.replace("agent: receptionist", text, 1))
+        async with change(patient):
+            await control_has_looked(patient)
+            yield
+
+    return broken
 
 
 # -- worker

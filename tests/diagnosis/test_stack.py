@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -92,7 +91,8 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("foreign rule on our trunk", faults.foreign_rule(bound=True), ["LIN003"]),
     ("rule open to all", faults.foreign_rule(bound=False), ["LIN004"]),
     # worker and clock
-    ("worker of another name", faults.other_agent, ["WRK003 lines.yaml:3"]),
+    ("worker that is not there", faults.line_asks_for("worker: nobody"), ["WRK003 lines.yaml:3"]),
+    ("agent that there is not", faults.line_asks_for("agent: nobody"), ["WRK006 lines.yaml:3"]),
     ("second worker", faults.rival_worker, ["WRK005"]),
     ("all lines busy", faults.busy, ["WRK004"]),
     ("clock two minutes fast", faults.clock(120), ["CLK001"]),
@@ -196,24 +196,22 @@ async def test_a_line_that_cannot_be_called_from_here(patient: Patient) -> None:
 async def test_a_call_in_progress_is_watched(patient: Patient) -> None:
     """Every leg of it is there while it is up, and it is gone afterwards."""
     _, context = await patient.examined((files.CHECKS[0], files.SECRETS_CHECK))
+    # A hang-up can be lost: livekit-server then keeps an earlier call for 20 s.
+    before = {each.room for each in await watch.calls_now(context)}
     async with Phone() as phone:
         call = await phone.dial(world.NUMBER, server=world.server(patient.stack))
         assert await call.first_audio(timeout_s=10) is not None
-        (now,) = [each for each in await watch.calls_now(context) if each.answered]
+        (now,) = [each for each in await watch.calls_now(context) if each.room not in before]
         assert (now.callers, now.agents, now.agent_tracks, now.failed) == (1, 1, 1, ())
+        assert now.answered
     async with asyncio.timeout(40):
         while [each for each in await watch.calls_now(context) if each.room == now.room]:
             await asyncio.sleep(0.2)
 
 
-PAST: Sequence[Any] = [
+PAST: Sequence[tuple[str, str, list[str]]] = [
     (world.UNKNOWN_NUMBER, "plain", ["LIN006"]),
-    pytest.param(
-        world.CLOSED_NUMBER,
-        "plain",
-        ["LIN007"],
-        marks=pytest.mark.xfail(strict=False, reason="now and then called LIN006"),
-    ),
+    (world.CLOSED_NUMBER, "plain", ["LIN007"]),
     (world.DIGEST_NUMBER, "plain", ["LIN008"]),
     (world.DIGEST_NUMBER, "wrong password", ["LIN008"]),
     (world.NUMBER, "G.729 only", ["MED002"]),
@@ -223,7 +221,7 @@ PAST: Sequence[Any] = [
 PAST_CHECKS = (*files.CHECKS[:1], files.LINES_CHECK, history.check_of(""))
 
 
-@pytest.mark.parametrize(("number", "kind", "expected"), PAST)
+@pytest.mark.parametrize(("number", "kind", "expected"), PAST, ids=[f"{p[0]} {p[1]}" for p in PAST])
 async def test_a_call_of_the_past_is_explained(
     patient: Patient, number: str, kind: str, expected: list[str]
 ) -> None:

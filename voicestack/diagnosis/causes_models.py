@@ -24,8 +24,8 @@ TABLE: tuple[Cause, ...] = (
         "WRK003",
         WORKER,
         "a line asks for a worker that is not there",
-        "the job is offered under a name that nobody answers to: the phone rings for ever",
-        "take `worker:` out of that line of sip/lines.yaml, or start that worker (docs/agents.md)",
+        "the job is offered under a name that nobody answers to: nobody comes to the phone",
+        "take `worker:` out of that line of sip/lines.yaml, or start that worker",
     ),
     Cause(
         "WRK004",
@@ -40,6 +40,13 @@ TABLE: tuple[Cause, ...] = (
         "a second worker answers to the same name",
         "livekit-server shares calls out between both: some are answered elsewhere, or not at all",
         "stop the other one (a laptop with the same keys?), or give it another AGENT_NAME",
+    ),
+    Cause(
+        "WRK006",
+        WORKER,
+        "a line names an agent that there is not",
+        "the receptionist answers in its place",
+        "one of the modules in agent/voice_agent/agents; `scripts/new_agent.py` makes another",
     ),
     Cause(
         "WRK099",

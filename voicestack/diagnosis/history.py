@@ -77,4 +77,4 @@ def check_of(wanted: str) -> Check:
     async def look_at(context: Context) -> Past:
         return await look(context, wanted)
 
-    return Check("past call", "conversation", "a call of the past", look_at, judge, ("settings",))
+    return Check("past call", "conversation", "a call of the past", look_at, judge, ("lines file",))

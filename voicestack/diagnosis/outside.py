@@ -6,6 +6,7 @@ from pathlib import Path
 
 from voicestack.diagnosis.judge_call import Facts
 from voicestack.diagnosis.judge_call import judge as judge_call
+from voicestack.diagnosis.legs.call import hears_speech, is_speech
 from voicestack.diagnosis.legs.hearing import SENTENCE_FILE
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Unknown, Verdict
 from voicestack.phone import CallFailedError, CallRefused, NoAnswer, Phone, PhoneError, Timers
@@ -85,15 +86,14 @@ async def call(target: Target, sentence: Path) -> Facts:
             ) as answered:
                 remote = answered.media.remote
                 heard = await answered.listen(timeout_s=GREETING_S, longest_s=GREETING_S)
-                greeted = heard.first_audio_at is not None
+                greeted = is_speech(heard)
                 facts = replace(
                     facts, outcome="answered", greeted=greeted,
                     sdp_address=str(remote.address) if remote else "",
                 )  # fmt: skip
                 if greeted:
                     await answered.say(sentence)
-                    reply = await answered.first_audio(timeout_s=REPLY_S)
-                    facts = replace(facts, replied=reply is not None)
+                    facts = replace(facts, replied=await hears_speech(answered, REPLY_S))
                 return replace(facts, packets=len(answered.media.received))
         except CallRefused as error:
             return replace(facts, outcome="refused", status=error.status)

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -13,17 +14,19 @@ from voicestack.diagnosis.judge_call import Facts, judge
 from voicestack.diagnosis.legs.hearing import SENTENCE_FILE
 from voicestack.diagnosis.model import CannotTellError, Context
 from voicestack.lines.model import Line
-from voicestack.phone import Call, CallFailedError, CallRefused, NoAnswer, Phone, PhoneError
+from voicestack.phone import Call, CallFailedError, CallRefused, Heard, NoAnswer, Phone, PhoneError
 from voicestack.phone.voices import TTS_RATE_HZ
 from voicestack.phone.wire.g711 import Samples
 
-__all__ = ["LIMIT_S", "Facts", "judge", "look"]
+__all__ = ["LIMIT_S", "Facts", "hears_speech", "is_speech", "judge", "look"]
 
 # Answered calls of a healthy stack ring for one second, of a busy one for three.
 RING_S, LOOK_WHILE_RINGING_S = 8.0, 6.0
 GREETING_S, LONGEST_GREETING_S = 5.0, 6.0
 # The worker apologises after four seconds without a word, and its own timeouts add up to this.
 REPLY_S = 9.0
+# "Yes" takes 0.3 s; a click 0.1 s at most.
+LEAST_SPEECH_S = 0.2
 # The line `call statistics` comes as the gateway puts the call away.
 STATISTICS_S = 2.0
 # Another program's log tells of no events.
@@ -112,20 +115,37 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
     remote = call.media.remote
     facts = replace(facts, outcome="answered", sdp_address=str(remote.address) if remote else "")
     heard = await call.listen(timeout_s=GREETING_S, until_quiet_s=0.8, longest_s=LONGEST_GREETING_S)
-    greeted = heard.first_audio_at is not None
+    greeted = is_speech(heard)
     facts = replace(facts, greeted=greeted, packets=len(call.media.received))
     if not greeted:
         return await _note_room(context, notes, facts)
     try:
         await call.say(_question(context), rate_hz=TTS_RATE_HZ)
-        reply = await call.first_audio(timeout_s=REPLY_S)
+        replied = await hears_speech(call, REPLY_S)
     except PhoneError:
-        reply = None
-    facts = replace(facts, replied=reply is not None, packets=len(call.media.received))
-    if reply is None:
+        replied = False
+    facts = replace(facts, replied=replied, packets=len(call.media.received))
+    if not replied:
         facts = await _note_room(context, notes, facts)
         facts = replace(facts, cut=call.ended.is_set())
     return facts
+
+
+async def hears_speech(call: Call, timeout_s: float) -> bool:
+    """Wait for sound that lasts: a codec that begins to send silence may click."""
+    give_up_at = time.monotonic() + timeout_s
+    while (left_s := give_up_at - time.monotonic()) > 0 and not call.ended.is_set():
+        heard = await call.listen(timeout_s=left_s, longest_s=2 * LEAST_SPEECH_S)
+        if heard.first_audio_at is None or is_speech(heard):
+            return is_speech(heard)
+    return False
+
+
+def is_speech(heard: Heard) -> bool:
+    """Whether what was heard lasted longer than a click."""
+    if heard.first_audio_at is None or heard.last_audio_at is None:
+        return False
+    return heard.last_audio_at - heard.first_audio_at >= LEAST_SPEECH_S
 
 
 def _question(context: Context) -> Path | Samples:

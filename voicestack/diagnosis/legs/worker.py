@@ -17,6 +17,8 @@ LEG = "worker"
 TIMEOUT_S = 2.0
 # voice_agent/occupancy.py, QUIET_S
 QUIET_S = 1.2
+# Each agent is a module; the worker runs in an environment of its own, so it is not imported.
+AGENTS = Path("agent/voice_agent/agents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,15 @@ class Facts:
     registered: Mapping[str, str] | None = None  # id → name; None: the log does not tell
     refused: bool = False  # the server turned our key away
     max_calls: int = 1
-    wanted: Mapping[str, str] = field(default_factory=dict)  # line → worker that it needs
+    # line → worker that it needs, agent that is to answer
+    wanted: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    hosted: frozenset[str] | None = None  # agents of the checkout; None: not known
 
 
 async def look(context: Context) -> Facts:
     """Ask the worker, then read livekit-server's log of registrations."""
     url = f"http://127.0.0.1:{context.ports['agent_health']}"
-    wanted = {line.where: line.worker or line.agent for line in context.lines}
+    wanted = {line.where: (line.worker or line.agent, line.agent) for line in context.lines}
     mark = context.whole.paths.run / "agent-registered"
     own_id = mark.read_text().strip() if mark.is_file() else ""
     seen = await asyncio.to_thread(registered_workers, context)
@@ -51,12 +55,27 @@ async def look(context: Context) -> Facts:
         health.status_code,
         health.text[:200],
         str(page.get("agent_name", "")),
-        min(int(page.get("active_jobs", 0)), lines_in_use(context.whole.paths.run / "lines")),
+        await active_calls(page, context.whole.paths.run / "lines", context.settings.max_calls),
         own_id,
         seen,
         max_calls=context.settings.max_calls,
         wanted=wanted,
+        hosted=await asyncio.to_thread(hosted_agents, context.root / AGENTS),
     )
+
+
+async def active_calls(page: Mapping[str, Any], marks: Path, most: int) -> int:
+    """Count twice where all lines seem busy: the mark of a call lives on for a moment."""
+    jobs = int(page.get("active_jobs", 0))
+    if min(jobs, lines_in_use(marks)) >= most:
+        await asyncio.sleep(QUIET_S + 0.2)
+    return min(jobs, lines_in_use(marks))
+
+
+def hosted_agents(folder: Path) -> frozenset[str] | None:
+    """Name the agents as the worker finds them (voice_agent/agents/__init__.py, `names`)."""
+    found = {path.stem for path in folder.glob("*.py")} - {"__init__", "desk"}
+    return frozenset(found) or None
 
 
 def lines_in_use(folder: Path) -> int:
@@ -87,6 +106,10 @@ def registered_workers(context: Context) -> Mapping[str, str] | None:
     return found
 
 
+def _module(agent: str) -> str:
+    return agent.removesuffix("-dev").replace("-", "_")
+
+
 def judge(facts: Facts) -> Verdict:
     """Reached, registered, wanted, alone, free."""
     if facts.status is None:
@@ -101,9 +124,14 @@ def judge(facts: Facts) -> Verdict:
         return [Finding("WRK001", "it has not said that it is registered")]
     names = {facts.name, *(facts.registered or {}).values()}
     found = [
-        Finding("WRK003", f"{where} asks for {agent}, the worker is {facts.name}", where)
-        for where, agent in facts.wanted.items()
-        if agent not in names
+        Finding("WRK003", f"{where} asks for {worker}, the worker is {facts.name}", where)
+        for where, (worker, _) in facts.wanted.items()
+        if worker not in names
+    ]
+    found += [
+        Finding("WRK006", f"{where} names {agent}", where)
+        for where, (worker, agent) in facts.wanted.items()
+        if worker == facts.name and facts.hosted and _module(agent) not in facts.hosted
     ]
     if facts.registered is None:
         return [
@@ -130,5 +158,6 @@ CHECKS = (
         look,
         judge,
         needs=("processes:agent", "server", "lines file"),
+        limit_s=4.0,
     ),
 )
