@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -60,9 +60,9 @@ class FakeModels:
         if self.tool and self.asked[-1][-1]["role"] == "user":
             name, arguments = self.tool
             call = {"name": name, "arguments": arguments}
-            yield _event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function",
+            yield event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function",
                                           "function": call}]})  # fmt: skip
-            yield _event({}, "tool_calls")
+            yield event({}, "tool_calls")
             yield "data: [DONE]\n\n"
             return
         reply = self.replies.pop(0) if self.replies else REPLY
@@ -70,8 +70,8 @@ class FakeModels:
         for index, word in enumerate(words):
             if self.llm == "cut" and index == 2:
                 raise ConnectionResetError("the model server died")
-            yield _event({"role": "assistant", "content": (" " if index else "") + word})
-        yield _event({}, "stop")
+            yield event({"role": "assistant", "content": (" " if index else "") + word})
+        yield event({}, "stop")
         yield "data: [DONE]\n\n"
 
     async def speech(self, request: Request) -> Response:
@@ -93,7 +93,8 @@ class FakeModels:
             yield (8000 * np.sin(2 * np.pi * TONE_HZ * times)).astype(np.int16).tobytes()
 
 
-def _event(delta: dict[str, Any], finish: str | None = None) -> str:
+def event(delta: dict[str, Any], finish: str | None = None) -> str:
+    """One piece of a streamed answer."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     body = {"id": "fake", "object": "chat.completion.chunk", "created": 0, "model": "fake"}
     return f"data: {json.dumps({**body, 'choices': [choice]})}\n\n"
@@ -103,22 +104,31 @@ def _event(delta: dict[str, Any], finish: str | None = None) -> str:
 def serving() -> Iterator[FakeModels]:
     """Run the fake on a free port, in a thread with a loop of its own."""
     fake = FakeModels()
+    with listening(fake.chat, fake.speech) as fake.port:
+        yield fake
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@contextlib.contextmanager
+def listening(chat: Endpoint, speech: Endpoint) -> Iterator[int]:
+    """Serve both endpoints of the OpenAI API until left; the port."""
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", fake.chat, methods=["POST"]),
-            Route("/v1/audio/speech", fake.speech, methods=["POST"]),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/audio/speech", speech, methods=["POST"]),
         ]
     )
     config = uvicorn.Config(app, log_level="critical", access_log=False)
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
-    fake.port = listener.getsockname()[1]
     # Connections are taken by the kernel from here on, whether uvicorn has begun or not.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield fake
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(10)

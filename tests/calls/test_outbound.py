@@ -14,7 +14,6 @@ import pytest
 from tests import fakes
 from tests.calls import world
 from tests.calls.hearing import is_tone
-from voicestack import settings
 from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import IncomingCall, Phone
@@ -41,13 +40,9 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 @pytest.fixture(scope="module")
 def stack(environ: dict[str, str]) -> Iterator[Stack]:
-    folder = Path(environ["LINES_FILE"]).parent
-    stack = Stack(settings.load(folder, environ=environ), world.ROOT)
-    try:
+    with world.of(environ) as stack:
         stack.up(lambda _: None)
         yield stack
-    finally:
-        stack.down(now=True)
 
 
 @pytest.fixture(autouse=True)

@@ -50,16 +50,10 @@ def one_line(file: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    from voicestack import settings
-
-    folder = Path(environ["LINES_FILE"]).parent
-    stack = Stack(settings.load(folder, environ=environ), world.ROOT)
-    try:
+def stack(environ: dict[str, str]) -> Iterator[Stack]:
+    with world.of(environ) as stack:
         stack.up(lambda _: None)
         yield stack
-    finally:
-        stack.down(now=True)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from livekit import api
@@ -64,7 +64,14 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 @contextlib.contextmanager
 def prepared(folder: Path, **more: str) -> Iterator[Stack]:
     """A stack that may be changed before it is brought up; down at the end whatever happens."""
-    stack = Stack(settings.load(folder, environ=environment(folder, **more)), ROOT)
+    with of(environment(folder, **more)) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def of(environ: Mapping[str, str]) -> Iterator[Stack]:
+    """The stack of these settings, not brought up; down at the end whatever happens."""
+    stack = Stack(settings.load(Path(environ["LINES_FILE"]).parent, environ=environ), ROOT)
     try:
         yield stack
     finally:

@@ -22,6 +22,7 @@ from livekit.protocol.sip import (
     SIPDispatchRule,
     SIPDispatchRuleDirect,
     SIPDispatchRuleInfo,
+    SIPInboundTrunkInfo,
 )
 
 from tests.calls import world
@@ -345,14 +346,20 @@ def mended_by_control(fault: Fault) -> Fault:
     return broken
 
 
+async def our_trunk(livekit: api.LiveKitAPI) -> SIPInboundTrunkInfo:
+    """The trunk of the number that tests call."""
+    trunks = await livekit.sip.list_inbound_trunk(ListSIPInboundTrunkRequest())
+    (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
+    return trunk
+
+
 @mended_by_control
 @contextlib.asynccontextmanager
 async def trunk_deleted(patient: Patient) -> AsyncIterator[None]:
     """A trunk of ours is gone from LiveKit."""
     await control_has_looked(patient)
     async with client(patient) as livekit:
-        trunks = await livekit.sip.list_inbound_trunk(ListSIPInboundTrunkRequest())
-        (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
+        trunk = await our_trunk(livekit)
         await livekit.sip.delete_trunk(DeleteSIPTrunkRequest(sip_trunk_id=trunk.sip_trunk_id))
         yield
 
@@ -379,8 +386,7 @@ def trunk_changed(**fields: object) -> Fault:
     async def broken(patient: Patient) -> AsyncIterator[None]:
         await control_has_looked(patient)
         async with client(patient) as livekit:
-            trunks = await livekit.sip.list_inbound_trunk(ListSIPInboundTrunkRequest())
-            (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
+            trunk = await our_trunk(livekit)
             await livekit.sip.update_inbound_trunk_fields(trunk.sip_trunk_id, **fields)  # type: ignore[arg-type]
             yield
 
@@ -394,8 +400,7 @@ def foreign_rule(*, bound: bool) -> Fault:
     @contextlib.asynccontextmanager
     async def broken(patient: Patient) -> AsyncIterator[None]:
         async with client(patient) as livekit:
-            trunks = await livekit.sip.list_inbound_trunk(ListSIPInboundTrunkRequest())
-            (trunk,) = (each for each in trunks.items if world.NUMBER in each.numbers)
+            trunk = await our_trunk(livekit)
             rule = SIPDispatchRuleInfo(
                 name="of somebody else",
                 rule=SIPDispatchRule(

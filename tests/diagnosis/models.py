@@ -3,21 +3,16 @@
 import asyncio
 import contextlib
 import io
-import json
-import socket
-import threading
 import wave
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
 
+from tests import fakes
 from voicestack.diagnosis.legs.thinking import QUESTION
 from voicestack.phone import audio
 from voicestack.phone.wire.g711 import Samples
@@ -61,8 +56,8 @@ class Models:
             raise ConnectionResetError("the model server died")
         words = [] if mode == "empty" else REPLY.split(" ")
         for index, word in enumerate(words):
-            yield _event({"role": "assistant", "content": (" " if index else "") + word})
-        yield _event({}, "stop")
+            yield fakes.event({"role": "assistant", "content": (" " if index else "") + word})
+        yield fakes.event({}, "stop")
         yield "data: [DONE]\n\n"
 
     async def speak(self, request: Request) -> Response:
@@ -120,31 +115,9 @@ def _wav(samples: Samples) -> bytes:
     return made.getvalue()
 
 
-def _event(delta: dict[str, str], finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    body = {"id": "fake", "object": "chat.completion.chunk", "created": 0, "model": "fake"}
-    return f"data: {json.dumps({**body, 'choices': [choice]})}\n\n"
-
-
 @contextlib.contextmanager
 def serving() -> Iterator[Models]:
     """On a free port, in a thread with a loop of its own."""
     models = Models()
-    app = Starlette(
-        routes=[
-            Route("/v1/chat/completions", models.chat, methods=["POST"]),
-            Route("/v1/audio/speech", models.speak, methods=["POST"]),
-        ]
-    )
-    config = uvicorn.Config(app, log_level="critical", access_log=False)
-    config.timeout_graceful_shutdown = 1
-    server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    models.port = listener.getsockname()[1]
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
+    with fakes.listening(models.chat, models.speak) as models.port:
         yield models
-    finally:
-        server.should_exit = True
-        thread.join(10)

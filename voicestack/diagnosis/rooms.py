@@ -34,14 +34,19 @@ class Room:
     callers: int
 
 
-async def look(context: Context, name: str) -> Room | None:
-    """The room by its name; None if it is not there (any more) or nobody could be asked."""
+def livekit(context: Context) -> api.LiveKitAPI:
+    """A client of the server's API that waits for nobody."""
     held = context.secrets
     url = f"http://127.0.0.1:{context.ports['livekit_http']}"
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     key = (held.livekit_api_key, held.livekit_api_secret)
+    return api.LiveKitAPI(url, *key, timeout=timeout, failover=False)
+
+
+async def look(context: Context, name: str) -> Room | None:
+    """The room by its name; None if it is not there (any more) or nobody could be asked."""
     try:
-        async with api.LiveKitAPI(url, *key, timeout=timeout, failover=False) as client:
+        async with livekit(context) as client:
             found = await client.room.list_rooms(api.ListRoomsRequest(names=[name]))
             if not found.rooms:
                 return None

@@ -16,7 +16,6 @@ from voicestack.diagnosis.redact import redact
 from voicestack.diagnosis.report import console
 
 EVERY_S = 2.0
-TIMEOUT_S = 2.0
 # Some twenty calls; reading more every two seconds would cost the calls their CPU.
 RECENT_BYTES = 2 * 1024 * 1024
 
@@ -36,12 +35,8 @@ class Now:
 
 async def calls_now(context: Context) -> list[Now]:
     """Ask livekit-server for rooms with callers, and the logs for what was said of them."""
-    held = context.secrets
-    url = f"http://127.0.0.1:{context.ports['livekit_http']}"
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    key = (held.livekit_api_key, held.livekit_api_secret)
     try:
-        async with api.LiveKitAPI(url, *key, timeout=timeout, failover=False) as client:
+        async with rooms.livekit(context) as client:
             listed = await client.room.list_rooms(api.ListRoomsRequest())
     except (api.ServerError, aiohttp.ClientError, TimeoutError, OSError):
         return []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 import numpy as np
 
-from voicestack.diagnosis.legs.thinking import TIMEOUT_S, Facts, bearer, judge_server
+from voicestack.diagnosis.legs.thinking import TIMEOUT_S, Facts, bearer, failure, judge_server
 from voicestack.diagnosis.model import Check, Context, Finding, Verdict
 from voicestack.phone.measure import level_db, speech_bounds_s
 from voicestack.phone.voices import TTS_RATE_HZ
@@ -56,12 +56,8 @@ async def look(context: Context) -> Sound:
             async for piece in answer.aiter_bytes():
                 first_s = first_s or time.monotonic() - started_s
                 data += piece
-    except httpx.TimeoutException as error:
-        return Sound(Facts("late", text=type(error).__name__))
-    except httpx.ConnectError as error:
-        return Sound(Facts("unreachable", text=str(error) or "no connection"))
     except httpx.HTTPError as error:
-        return Sound(Facts("broken", text=f"{type(error).__name__} {error}".strip()))
+        return Sound(failure(error))
     samples = np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.int16)
     context.facts["sentence"] = samples
     return measure(samples, first_s or 0.0)

@@ -44,12 +44,8 @@ async def look(context: Context) -> Facts:
                 text = (await answer.aread()).decode(errors="replace")[:120]
                 return Facts("status", answer.status_code, text)
             kind = await _first_word(answer)
-    except httpx.TimeoutException as error:
-        return Facts("late", text=type(error).__name__)
-    except httpx.ConnectError as error:
-        return Facts("unreachable", text=str(error) or "no connection")
     except httpx.HTTPError as error:
-        return Facts("broken", text=f"{type(error).__name__} {error}".strip())
+        return failure(error)
     return Facts(kind, took_s=time.monotonic() - started_s)
 
 
@@ -69,6 +65,15 @@ async def _first_word(answer: httpx.Response) -> str:
         if delta.get("content") or delta.get("tool_calls"):
             return "ok"
     return "empty" if events else "stranger"
+
+
+def failure(error: httpx.HTTPError) -> Facts:
+    """What kept a model server from answering."""
+    if isinstance(error, httpx.TimeoutException):
+        return Facts("late", text=type(error).__name__)
+    if isinstance(error, httpx.ConnectError):
+        return Facts("unreachable", text=str(error) or "no connection")
+    return Facts("broken", text=f"{type(error).__name__} {error}".strip())
 
 
 def bearer(key_file: Path | None) -> dict[str, str]:
