@@ -30,13 +30,14 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
+from voicestack.settings_tools import ToolSettings
 from voicestack.settings_var import Var
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "public", "models", "agent", "history", "paths")
+GROUPS = ("network", "public", "models", "agent", "tools", "history", "paths")
 
 
-class Settings(HistorySettings):
+class Settings(HistorySettings, ToolSettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)

@@ -15,6 +15,7 @@ from livekit.agents import (
     ChatMessage,
     ConversationItemAddedEvent,
     ErrorEvent,
+    FunctionToolsExecutedEvent,
     SpeechCreatedEvent,
     UserStateChangedEvent,
     UserTranscriptionTimeoutEvent,
@@ -41,6 +42,7 @@ def watch(session: AgentSession[None]) -> "Rescue":
     session.on("conversation_item_added", rescue.on_item)
     session.on("speech_created", rescue.on_speech)
     session.on("agent_state_changed", rescue.on_agent_state)
+    session.on("function_tools_executed", rescue.on_tools)
     session.on("error", rescue.on_error)
     session.on("user_transcription_timeout", rescue.on_transcription_timeout)
     session.on("close", lambda _: rescue.forget())
@@ -66,9 +68,12 @@ class Rescue:
         """Owe an answer from the moment the caller's turn is taken for complete."""
         if isinstance(event.item, ChatMessage) and event.item.role == "user":
             self._caller_at_it = False
-            self.forget()
-            loop = asyncio.get_running_loop()
-            self._owed = loop.call_later(SILENCE_LIMIT_S, self._too_long)
+            self._owe()
+
+    def on_tools(self, event: FunctionToolsExecutedEvent) -> None:
+        """Owe words about what a tool has found; "one moment, please" was no answer."""
+        if event.has_tool_reply and not self._caller_at_it:
+            self._owe()
 
     def on_speech(self, event: SpeechCreatedEvent) -> None:
         """Look at what became of each reply."""
@@ -114,6 +119,11 @@ class Rescue:
             sounds.apologise(self._session)
         except RuntimeError:
             log.info("call ended before the apology")
+
+    def _owe(self) -> None:
+        self.forget()
+        loop = asyncio.get_running_loop()
+        self._owed = loop.call_later(SILENCE_LIMIT_S, self._too_long)
 
     def _too_long(self) -> None:
         self.apologise("reply", f"nothing said for {SILENCE_LIMIT_S:.0f} s")

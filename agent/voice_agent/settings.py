@@ -30,6 +30,10 @@ class AgentSettings(BaseSettings):
     max_call_minutes: float = Field(default=30, gt=0)
     transfer_targets: str = ""
     silence_s: float = Field(default=20, gt=0)
+    # A tool that takes longer is cut, and the caller hears of it.
+    tool_seconds: float = Field(default=5, gt=0)
+    # In one call, all tools together: a model that loops stops here.
+    tools_per_minute: int = Field(default=10, ge=1)
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.
     drain_s: int = Field(default=60, ge=0)

@@ -8,7 +8,7 @@ import os
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
-from voice_agent import agents, latency, limits, occupancy, pipeline, rescue, takeover
+from voice_agent import agents, latency, limits, occupancy, pipeline, rescue, scope, takeover
 from voice_agent.report import CallReport
 from voice_agent.settings import load
 
@@ -80,6 +80,7 @@ async def answer_call(ctx: JobContext) -> None:
         # A caller who has hung up says nothing more that is worth a line being busy.
         session_close_transcript_timeout=0.1,
     )
+    scope.limit(session, scope.of_job(ctx))
     report = CallReport(ctx, settings, session)
     latency.log_turns(session, report.turn)
     rescue.watch(session)

@@ -17,10 +17,11 @@ from livekit.agents import (
     function_tool,
     get_job_context,
 )
-from livekit.agents.llm import FunctionTool, Tool
+from livekit.agents.llm import ChatChunk, ChoiceDelta, FunctionTool, Tool, Toolset
 
-from voice_agent import transfer
+from voice_agent import guard, scope, spoken, transfer
 from voice_agent.brief import first_sentences
+from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
 
 log = logging.getLogger("voice_agent.agents")
@@ -39,11 +40,22 @@ class Desk(Agent):
         self.settings = settings
         self.arrival = ""  # said first by an agent that a call is handed over to
         self._targets = transfer.targets(settings.transfer_targets)
+        self._guarded: dict[int, Tool | Toolset] = {}
         super().__init__(
             instructions=instructions.format(**facts(settings)),
             chat_ctx=chat_ctx,
             tools=[self._transfer_tool()] if self._targets else None,
         )
+
+    @property
+    def tools(self) -> list[Tool | Toolset]:
+        """All tools, each behind the guard: the framework knows no other."""
+        return guard.guarded_all(super().tools, self.settings, self._guarded)
+
+    @property
+    def scope(self) -> scope.Scope:
+        """Whose call this is; tools ask here, never the model."""
+        return scope.of(self.session)
 
     async def on_enter(self) -> None:
         """Say who speaks now, after a hand-over; the first agent is introduced by its greeting."""
@@ -61,11 +73,18 @@ class Desk(Agent):
     def llm_node(
         self, chat_ctx: ChatContext, tools: list[Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Any]:
-        """Answer briefly."""
-        reply = Agent.default.llm_node(self, chat_ctx, tools, model_settings)
-        return first_sentences(reply)
+        """Answer briefly, and in words; a yes to the guard's question needs no model."""
+        watch = guard.of(self.session, self.settings)
+        if call := watch.confirmed_call(chat_ctx):
+            return _one(ChatChunk(id=call.call_id, delta=ChoiceDelta(tool_calls=[call])))
+        offered = [each for each in tools if watch.offers(each.id, self.session)]
+        reply = Agent.default.llm_node(self, chat_ctx, offered, model_settings)
+        orders = spoken.Instructions(str(self.instructions), facts(self.settings).values())
+        last = model_settings.tool_choice == "none"
+        return spoken.speakable(first_sentences(reply), orders, last=last)
 
     @function_tool
+    @rule(confirm_after_outside="Shall I write this down: {message}?")
     async def take_message(self, message: str) -> str:
         """Write down a message for the team.
 
@@ -86,6 +105,7 @@ class Desk(Agent):
             description="Connect the caller to somebody else. Possible: "
             + ", ".join(self._targets),
         )
+        @rule(seconds=transfer.TIMEOUT_S + 5, confirm_after_outside="Shall I connect you to {to}?")
         async def transfer_call(context: RunContext[None], to: str) -> str:
             words = "One moment, I connect you."
             await context.session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
@@ -96,10 +116,15 @@ class Desk(Agent):
         return transfer_call
 
     @function_tool
+    @rule(confirm_after_outside="Shall I end the call?")
     async def end_call(self, context: RunContext[None]) -> None:
         """Hang up, when the caller has said goodbye."""
         await context.session.say("Goodbye.", allow_interruptions=False)
         await hang_up()
+
+
+async def _one(chunk: ChatChunk) -> AsyncIterator[ChatChunk]:
+    yield chunk
 
 
 def facts(settings: AgentSettings) -> dict[str, str]:

@@ -4,10 +4,13 @@ from livekit.agents import Agent, RunContext, function_tool, get_job_context
 
 from voice_agent import keys
 from voice_agent.agents.desk import Desk
+from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
 
 # A card number has 19 digits.
 MOST_KEYS = 20
+# Long enough to find the card and read it off.
+KEYS_SECONDS = 60
 
 INSTRUCTIONS = """\
 You are the support desk of {business}, on the phone.
@@ -42,6 +45,7 @@ class Support(Desk):
         return await self.hand_over(Sales(self.settings), "This is sales. I heard what you said.")
 
     @function_tool
+    @rule(seconds=KEYS_SECONDS)
     async def read_keys(self, context: RunContext[None], most: int) -> str:
         """Have the caller type a number on the keypad, such as a customer number or a PIN.
 

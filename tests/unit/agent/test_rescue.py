@@ -113,6 +113,22 @@ async def test_silence_is_heard(session: Session, monkeypatch: pytest.MonkeyPatc
     assert len(session.said) == 1
 
 
+async def test_a_tool_that_found_something_owes_words(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said while it ran was no answer; a tool that wants no reply owes none."""
+    monkeypatch.setattr(rescue, "SILENCE_LIMIT_S", 0.01)
+    session.asks()
+    session.agent("thinking", "speaking")
+    session.handlers["function_tools_executed"](SimpleNamespace(has_tool_reply=False))
+    await asyncio.sleep(0.05)
+    assert session.said == []
+    session.handlers["function_tools_executed"](SimpleNamespace(has_tool_reply=True))
+    async with asyncio.timeout(2):
+        await session.spoke.wait()
+    assert len(session.said) == 1
+
+
 async def test_an_empty_reply_is_heard(session: Session) -> None:
     """The model answered nothing: the reply is done and not a word was spoken."""
     reply = session.replies()
