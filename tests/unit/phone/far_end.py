@@ -115,6 +115,13 @@ class FarEnd:
             pass
         return message
 
+    async def waiting(self) -> set[str]:
+        """Take what has arrived by now; its methods."""
+        methods = set()
+        while not self.nothing_waits():
+            methods.add((await self.next()).method)
+        return methods
+
     def nothing_waits(self) -> bool:
         return self._sip.arrived.empty()
 
