@@ -8,7 +8,17 @@ import os
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
-from voice_agent import agents, latency, limits, occupancy, pipeline, rescue, scope, takeover
+from voice_agent import (
+    agents,
+    barge_in,
+    latency,
+    limits,
+    occupancy,
+    pipeline,
+    rescue,
+    scope,
+    takeover,
+)
 from voice_agent.report import CallReport
 from voice_agent.settings import load
 
@@ -97,6 +107,7 @@ async def answer_call(ctx: JobContext) -> None:
         ),
         record=False,
     )
+    barge_in.stop_at_once(session)
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
     occupancy.watch(ctx, settings.state_dir, caller)
