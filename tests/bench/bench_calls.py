@@ -17,8 +17,9 @@ from typing import Any
 
 from tests import speech
 from tests.bench import machine
-from tests.calls import world
+from tests.calls import test_heals, world
 from tests.calls.test_busy import busy_cores
+from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
 from voicestack.phone import Phone, audio, measure
 from voicestack.phone.conversation import CallReport, Plan, Utterance, converse
@@ -87,6 +88,16 @@ def summary(reports: list[CallReport]) -> dict[str, Any]:
     }
 
 
+async def healing(stack: Stack, utterance: speech.Utterance) -> dict[str, float]:
+    """For each service: seconds from its SIGKILL in mid-call to the next call that works."""
+    with Supervisor(stack.paths) as supervisor:
+        took_s = {}
+        for name in test_heals.SERVICES:
+            pid = {state.name: state.pid for state in supervisor.states()}[name]
+            took_s[f"{name}_s"] = round(await test_heals.kill(stack, utterance, pid), 1)
+    return took_s
+
+
 @contextmanager
 def ours(folder: Path) -> Iterator[Stack]:
     """The stack as it is."""
@@ -123,6 +134,7 @@ def measure_all(folder: Path, *, quick: bool) -> dict[str, Any]:
             result["turns, both cores busy"] = summary(
                 asyncio.run(calls(stack, samples_of(whole[:10])))
             )
+        result["healed after a kill"] = asyncio.run(healing(stack, whole[0]))
     with plain(folder / "plain") as stack:
         asyncio.run(calls(stack, samples_of(whole[:1])))
         result["plain build, turns, idle"] = summary(
@@ -146,7 +158,7 @@ def main() -> int:
             print(name)
             for key, value in figures.items():
                 print(f"  {key:<24}{value}")
-    own = [figures for name, figures in result.items() if "idle" in name and "plain" not in name]
+    own = [each for name, each in result.items() if "idle" in name and "plain" not in name]
     return int(any(each["turns_answered"] < each["turns_planned"] for each in own))
 
 

@@ -26,7 +26,7 @@ pytestmark = [
     ),
 ]
 QUESTION, QUESTION_HZ = "silero-talk-000.03", 16_000  # "... how do I get to Dublin?"
-# What a small model makes of it differs with every packet: "... how do I get to double" is heard too.
+# A small model hears "... how do I get to double" where a packet is missing.
 UNDERSTOOD = re.compile(r"how do i get|dublin", re.IGNORECASE)
 # Silence is 0; the voice has some 0.05 to 0.2.
 AUDIBLE = 0.005
