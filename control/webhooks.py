@@ -61,6 +61,7 @@ class Webhooks:
         if fresh:
             for listener in self._listeners:
                 listener(event)
+            self._remember(event.id)
         return JSONResponse({"duplicate": not fresh})
 
     def check(self, body: bytes, token: str) -> WebhookEvent:
@@ -83,12 +84,12 @@ class Webhooks:
         # Twice the window: an event may be dated into the future by one.
         while self._seen and next(iter(self._seen.values())) < now - 2 * WINDOW_S:
             self._seen.popitem(last=False)
-        if event_id in self._seen:
-            return False
-        self._seen[event_id] = now
+        return event_id not in self._seen
+
+    def _remember(self, event_id: str) -> None:
+        self._seen[event_id] = self._clock()
         if len(self._seen) > MOST_IDS:
             self._seen.popitem(last=False)
-        return True
 
 
 async def body_of(request: Request, content_type: str, most_bytes: int) -> bytes:

@@ -13,6 +13,7 @@ import jwt
 import pytest
 import structlog
 from livekit import api
+from livekit.protocol.webhook import WebhookEvent
 from starlette.applications import Starlette
 from starlette.routing import Route
 from tests.servers import KEY, SECRET
@@ -60,8 +61,14 @@ async def post(
 
 
 @pytest.fixture
-def hooks() -> Webhooks:
-    return Webhooks(KEY, SECRET, clock=lambda: NOW)
+def heard() -> list[WebhookEvent]:
+    """What had an effect: the listeners were told of it."""
+    return []
+
+
+@pytest.fixture
+def hooks(heard: list[WebhookEvent]) -> Webhooks:
+    return Webhooks(KEY, SECRET, heard.append, clock=lambda: NOW)
 
 
 async def test_a_call_is_logged_with_two_digits(hooks: Webhooks) -> None:
@@ -99,28 +106,60 @@ async def test_others_than_callers_are_not_logged(hooks: Webhooks) -> None:
     assert (answer.status_code, logs) == (200, [])
 
 
-async def test_a_repeated_event_counts_once(hooks: Webhooks) -> None:
-    """livekit-server sends again what was not answered in time."""
+async def test_a_repeated_event_counts_once(hooks: Webhooks, heard: list[WebhookEvent]) -> None:
+    """livekit-server sends again what was not answered in time; a replay is signed as well."""
     with structlog.testing.capture_logs() as logs:
         first, second = await post(hooks, event()), await post(hooks, event())
-    assert (first.json(), second.json()) == ({"duplicate": False}, {"duplicate": True})
+    again = await post(hooks, event(event="participant_left"))  # the same id, another body
+    assert [each.json()["duplicate"] for each in (first, second, again)] == [False, True, True]
+    assert [each.id for each in heard] == ["EV_1"]
     assert len(logs) == 1
 
 
+async def test_a_listener_that_fails_does_not_count_as_heard(heard: list[WebhookEvent]) -> None:
+    """The server sends the event again, and then it has its effect."""
+    faults = [RuntimeError("disk full")]
+
+    def listener(each: WebhookEvent) -> None:
+        if faults:
+            raise faults.pop()
+        heard.append(each)
+
+    hooks = Webhooks(KEY, SECRET, listener, clock=lambda: NOW)
+    with pytest.raises(RuntimeError, match="disk full"):  # uvicorn makes a 500 of it
+        await post(hooks, event())
+    assert (await post(hooks, event())).json() == {"duplicate": False}
+    assert [each.id for each in heard] == ["EV_1"]
+
+
 @pytest.mark.parametrize("age_s", [WINDOW_S + 1, -WINDOW_S - 1, 10**9, NOW])
-async def test_old_and_future_events_are_refused(hooks: Webhooks, age_s: int) -> None:
+async def test_old_and_future_events_are_refused(
+    hooks: Webhooks, heard: list[WebhookEvent], age_s: int
+) -> None:
     """A recording of yesterday's events does nothing."""
     answer = await post(hooks, event(createdAt=str(NOW - age_s)))
-    assert answer.status_code == 409
+    assert (answer.status_code, heard) == (409, [])
+
+
+@pytest.mark.parametrize("age_s", [WINDOW_S, -WINDOW_S])
+async def test_the_window_includes_its_ends(
+    hooks: Webhooks, heard: list[WebhookEvent], age_s: int
+) -> None:
+    answer = await post(hooks, event(createdAt=str(NOW - age_s)))
+    assert (answer.status_code, len(heard)) == (200, 1)
 
 
 @pytest.mark.parametrize("created", ["0", str(2**63 - 1), "-1"])
-async def test_absurd_times_are_refused(hooks: Webhooks, created: str) -> None:
+async def test_absurd_times_are_refused(
+    hooks: Webhooks, heard: list[WebhookEvent], created: str
+) -> None:
     """Neither crash nor effect."""
     assert (await post(hooks, event(createdAt=created))).status_code == 409
+    assert heard == []
 
 
 BODY = event()
+HASH = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
 OTHER_HASH = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
 
 
@@ -141,25 +180,31 @@ OTHER_HASH = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
         sign(BODY, nbf=int(time.time()) + 3600),
         jwt.encode({"iss": KEY, "exp": 2**33, "sha256": "x"}, None, algorithm="none"),
         jwt.encode({"iss": KEY, "exp": 2**33, "sha256": "x"}, SECRET * 2, algorithm="HS512"),
+        jwt.encode({"iss": KEY, "exp": 2**33, "sha256": HASH}, SECRET, algorithm="HS384"),
+        jwt.encode({"iss": KEY, "exp": 2**33, "sha256": HASH}, None, algorithm="none"),
         jwt.encode({"iss": KEY, "exp": 2**33, "sha256": "x"}, SECRET[::-1]),
         sign(BODY)[:-4] + "AAAA",
         sign(BODY) + ".x",
         api.AccessToken(KEY, SECRET).with_ttl(timedelta(minutes=1)).to_jwt(),  # a join token
     ],
 )
-async def test_what_is_not_signed_is_refused(hooks: Webhooks, token: str) -> None:
+async def test_what_is_not_signed_is_refused(
+    hooks: Webhooks, heard: list[WebhookEvent], token: str
+) -> None:
     """401, no effect, and the log does not repeat the token."""
     with structlog.testing.capture_logs() as logs:
         assert (await post(hooks, BODY, token)).status_code == 401
+    assert heard == []
     assert [each["event"] for each in logs] == ["webhook refused"]
     assert "eyJ" not in json.dumps(logs)
 
 
-async def test_the_hash_is_over_the_raw_bytes(hooks: Webhooks) -> None:
+async def test_the_hash_is_over_the_raw_bytes(hooks: Webhooks, heard: list[WebhookEvent]) -> None:
     """The same JSON written otherwise is another body."""
     token = sign(BODY)
     again = json.dumps(json.loads(BODY), separators=(",", ":")).encode()
     assert (await post(hooks, again, token)).status_code == 401
+    assert heard == []
 
 
 @pytest.mark.parametrize(
@@ -178,10 +223,13 @@ async def test_the_hash_is_over_the_raw_bytes(hooks: Webhooks) -> None:
     ],
 )
 async def test_odd_bodies_are_refused(
-    hooks: Webhooks, body: bytes, headers: dict[str, str], status: int
+    hooks: Webhooks, heard: list[WebhookEvent], body: bytes, headers: dict[str, str], status: int
 ) -> None:
     """Even signed ones."""
     assert (await post(hooks, body, **headers)).status_code == status
+    assert heard == []
+    # Whatever was refused has used up no id.
+    assert (await post(hooks, BODY)).json() == {"duplicate": False}
 
 
 async def test_events_of_a_newer_server_are_taken(hooks: Webhooks) -> None:
