@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from livekit import api
 from starlette.applications import Starlette
 
 from control import app, log
+from control.clerk import Clerk, asker
+from control.courier import Courier
 from control.desk import Desk
 from control.guard import Guard
 from control.history import History, Keep
 from control.keeper import Keeper, Source
 from control.messages import Post
+from control.outbox import TRIGGERS, Outbox
 from control.site import Site
 from control.webhooks import Webhooks
 from control.workers import Workers
@@ -52,13 +55,15 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
     with contextlib.closing(history_of(settings)) as history:
         key, secret = held.livekit_api_key, held.livekit_api_secret
         desk = Desk(Post(key, secret), Workers(), history, secret=held.control_secret)
+        courier = courier_of(settings, held, history)
+        desk.clerk = clerk_of(settings, history, desk.workers.busy)
         async with _livekit(settings, held) as client:
-            desk.guard = Guard(client, desk.workers, history.result)
+            desk.guard = Guard(client, desk.workers, history.result, history.gone)
             webhooks = Webhooks(key, secret, desk.on_event, desk.guard.on_event)
             web = app.build(
                 keeper,
                 webhooks,
-                [*desk.routes(), *site.routes()],
+                [*desk.routes(), *courier.routes(held.control_secret), *site.routes()],
                 site.middleware(),
                 secret=held.control_secret,
             )
@@ -67,6 +72,8 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
                 "watch": keeper.watch(),
                 "guard": desk.guard.run(),
                 "history": history.run(),
+                "courier": courier.run(),
+                "clerk": desk.clerk.run(),
             }
             await _until_stopped(web, ports.resolve(settings)["control"], tasks)
 
@@ -97,8 +104,37 @@ def history_of(settings: stack_settings.Settings) -> History:
         transcripts=settings.history_transcripts == "on",
         history_days=settings.history_days,
         transcript_days=settings.transcript_days,
+        redaction=settings.history_redaction,
     )
     return History(settings.state_dir / "history" / "calls.sqlite", keep)
+
+
+def clerk_of(
+    settings: stack_settings.Settings, history: History, busy: Callable[[], bool]
+) -> Clerk:
+    """Who files calls; without CALL_SUMMARY, nobody asks a model."""
+    if settings.call_summary == "off":
+        return Clerk(history, "", None, busy)
+    url = settings.llm_url or f"http://127.0.0.1:{ports.resolve(settings)['llm']}/v1"
+    file = settings.llm_api_key_file
+    key = file.read_text().strip() if file else "local"
+    return Clerk(history, settings.llm_model, asker(url, key), busy)
+
+
+def courier_of(
+    settings: stack_settings.Settings, held: credentials.Credentials, history: History
+) -> Courier:
+    """Who takes events of calls to WEBHOOK_URLS; without any, no event is kept."""
+    urls = settings.webhook_urls.split(",") if settings.webhook_urls else []
+    box = Outbox(
+        history.file,
+        urls,
+        transcripts=settings.webhook_transcripts == "on",
+        keep_days=min(settings.history_days, settings.transcript_days),
+    )
+    if urls:
+        history.follow(TRIGGERS)
+    return Courier(box, urls, held.webhook_secret, history.changed)
 
 
 def _livekit(settings: stack_settings.Settings, held: credentials.Credentials) -> api.LiveKitAPI:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from control.desk import may_ask
+from control.asked import may_ask
 from control.keeper import Keeper
 from control.webhooks import Webhooks
 from voicestack.errors import ApplyError

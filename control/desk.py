@@ -1,10 +1,7 @@
 """Where events of livekit-server, of workers and of calls meet: history, guard, memory of calls."""
 
-import hmac
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 import structlog
 from livekit.protocol.models import DisconnectReason, ParticipantInfo
@@ -13,9 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from control.asked import Act, answering, by_operator
+from control.clerk import Clerk
 from control.guard import Guard
 from control.history import History
 from control.messages import Post, Report
+from control.outcome import ALL
 from control.webhooks import RefusedError
 from control.workers import Workers
 from voicestack.lines.wanted import called_number
@@ -50,19 +50,24 @@ class Desk:
     def __init__(self, post: Post, workers: Workers, history: History, *, secret: str) -> None:
         self.workers, self.history = workers, history
         self.guard: Guard | None = None  # made when there is a loop
+        self.clerk: Clerk | None = None
         self._post, self._secret = post, secret
         self._talks: OrderedDict[str, Talk] = OrderedDict()
         self._warned: set[str] = set()
 
     def routes(self) -> list[Route]:
         """What control serves beyond lines and webhooks."""
+
+        def asked(act: Act) -> Act:
+            return by_operator(act, self._secret)
+
         return [
-            Route("/agent/beat", self._taken(self._beat), methods=["POST"]),
-            Route("/agent/report", self._taken(self._report), methods=["POST"]),
-            Route("/workers", self._asked(self._workers)),
-            Route("/calls", self._asked(self._calls)),
-            Route("/calls/{room}", self._asked(self._call)),
-            Route("/talks", self._asked(self._talks_now)),
+            Route("/agent/beat", answering(self._beat), methods=["POST"]),
+            Route("/agent/report", answering(self._report), methods=["POST"]),
+            Route("/workers", asked(self._workers)),
+            Route("/calls", asked(self._calls)),
+            Route("/calls/{room}", asked(self._call)),
+            Route("/talks", asked(self._talks_now)),
         ]
 
     def on_event(self, event: WebhookEvent) -> None:
@@ -83,7 +88,9 @@ class Desk:
             self.history.ended(room)
         elif event.event == "room_finished":
             self.history.ended(room)
-            self._talks.pop(room, None)
+            talk = self._talks.pop(room, None)
+            if self.clerk is not None and talk is not None and talk.jobs:
+                self.clerk.take(room, talk.said)
 
     async def _beat(self, request: Request) -> JSONResponse:
         for room in self.workers.take(await self._post.beat(request)):
@@ -119,6 +126,10 @@ class Desk:
         elif report.kind == "said":
             talk.said = [*talk.said, (report.role, report.text)][-MOST_SENTENCES:]
             self.history.said(room, at, report.role, report.text)
+        elif report.kind == "tool":
+            self.history.tool(
+                room, at, report.tool, ok=report.ok, ms=report.ms, arguments=report.arguments
+            )
 
     def _talk(self, room: str) -> Talk:
         talk = self._talks.setdefault(room, Talk())
@@ -131,11 +142,20 @@ class Desk:
         return JSONResponse(listed)
 
     async def _calls(self, request: Request) -> JSONResponse:
-        text = request.query_params.get("limit", "20")
-        if not text.isdecimal() or not 1 <= int(text) <= MOST_LISTED:
+        asked = request.query_params
+        limit, before = asked.get("limit", "20"), asked.get("before", "inf")
+        if not limit.isdecimal() or not 1 <= int(limit) <= MOST_LISTED:
             raise RefusedError(400, f"limit must be 1 to {MOST_LISTED}")
+        if asked.get("outcome", "") not in ("", *ALL):
+            raise RefusedError(400, f"outcome must be one of: {', '.join(ALL)}")
         await self.history.settled()
-        return JSONResponse({"calls": self.history.calls(int(text))})
+        calls = self.history.calls(
+            int(limit),
+            outcome=asked.get("outcome", ""),
+            before=_time(before),
+            words=asked.get("words") == "1",
+        )
+        return JSONResponse({"calls": calls})
 
     async def _call(self, request: Request) -> JSONResponse:
         await self.history.settled()
@@ -151,36 +171,9 @@ class Desk:
         }
         return JSONResponse({"talks": now})
 
-    def _taken(
-        self, act: Callable[[Request], Awaitable[JSONResponse]]
-    ) -> Callable[[Request], Awaitable[JSONResponse]]:
-        """Say no with the status and the reason of the refusal."""
 
-        async def answer(request: Request) -> JSONResponse:
-            try:
-                return await act(request)
-            except RefusedError as error:
-                log.warning("message refused", status=error.status, reason=str(error))
-                return JSONResponse({"error": str(error)}, status_code=error.status)
-
-        return answer
-
-    def _asked(
-        self, act: Callable[[Request], Awaitable[JSONResponse]]
-    ) -> Callable[[Request], Awaitable[JSONResponse]]:
-        """Answer the operator alone: history holds what callers said."""
-
-        async def answer(request: Request) -> JSONResponse:
-            if not may_ask(request, self._secret):
-                raise RefusedError(401, "not allowed")
-            return await act(request)
-
-        return self._taken(answer)
-
-
-def may_ask(request: Request, secret: str) -> bool:
-    """True for a request from this machine that carries the operator's secret."""
-    if request.client is None or not ip_address(request.client.host).is_loopback:
-        return False
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), secret.encode())
+def _time(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise RefusedError(400, "before must be a time, in seconds since 1970") from error

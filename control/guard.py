@@ -25,13 +25,21 @@ LOOK_ALONE_S, LOOK_CALM_S = 0.2, 5.0
 SWEEP_S = 5.0
 ENDED = (api.JobStatus.JS_SUCCESS, api.JobStatus.JS_FAILED)
 Notice = Callable[[str, str], None]
+Census = Callable[[frozenset[str], float], None]
 
 
 class Guard:
     """One task for each room with people in it."""
 
-    def __init__(self, client: api.LiveKitAPI, workers: Workers, notice: Notice) -> None:
-        self._client, self._workers, self._notice = client, workers, notice
+    def __init__(
+        self,
+        client: api.LiveKitAPI,
+        workers: Workers,
+        notice: Notice,
+        census: Census = lambda _rooms, _asked_at: None,
+    ) -> None:
+        self._client, self._workers = client, workers
+        self._notice, self._census = notice, census
         self._wakes: dict[str, asyncio.Event] = {}
         self._group: asyncio.TaskGroup | None = None
 
@@ -47,11 +55,13 @@ class Guard:
                 self._group = None  # a group that ends takes no more tasks
 
     async def _sweep(self) -> None:
+        asked_at = time.time()
         try:
             listed = await self._client.room.list_rooms(api.ListRoomsRequest())
         except Exception as error:  # the server is down or starts: the keeper says so aloud
             log.debug("rooms not listed", reason=repr(error))
             return
+        self._census(frozenset(room.name for room in listed.rooms), asked_at)
         for room in listed.rooms:
             self._watch(room.name)
 

@@ -15,10 +15,14 @@ from typing import Any, Literal
 
 import structlog
 
+from control.redact import Redaction, redact
+
 log = structlog.get_logger()
 
 DAY_S = 86_400
 PRUNE_S = 3_600.0
+# A call this young may be missing from a list of rooms that was asked for meanwhile.
+FRESH_S = 30.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   room TEXT PRIMARY KEY, call TEXT, line TEXT, caller TEXT, direction TEXT,
@@ -30,7 +34,15 @@ CREATE INDEX IF NOT EXISTS turns_by_room ON turns (room);
 CREATE TABLE IF NOT EXISTS words (
   room TEXT NOT NULL, at REAL NOT NULL, role TEXT NOT NULL, text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS words_by_room ON words (room);
+CREATE TABLE IF NOT EXISTS tools (
+  room TEXT NOT NULL, at REAL NOT NULL, name TEXT NOT NULL, ok INTEGER NOT NULL,
+  ms INTEGER NOT NULL, arguments TEXT);
+CREATE INDEX IF NOT EXISTS tools_by_room ON tools (room);
 """
+# Columns that files of earlier versions lack.
+LATER = {"outcome": "TEXT", "summary": "TEXT"}
+# A call that is being filed (control/clerk.py).
+PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,7 @@ class Keep:
     transcripts: bool = False
     history_days: int = 90
     transcript_days: int = 30
+    redaction: Redaction = "numbers"
 
 
 def masked(number: str) -> str:
@@ -52,7 +65,7 @@ class History:
     """One writer, fed through a queue: no caller waits for the disk."""
 
     def __init__(self, file: Path, keep: Keep, clock: Callable[[], float] = time.time) -> None:
-        self._keep, self._clock = keep, clock
+        self.file, self._keep, self._clock = file, keep, clock
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
@@ -61,7 +74,15 @@ class History:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
+        has = {row["name"] for row in self._db.execute("PRAGMA table_info(calls)")}
+        for name in LATER.keys() - has:
+            self._db.execute(f"ALTER TABLE calls ADD COLUMN {name} {LATER[name]}")
         self._todo: asyncio.Queue[tuple[str, tuple[Any, ...]]] = asyncio.Queue()
+        self.changed = asyncio.Event()
+
+    def follow(self, triggers: str) -> None:
+        """Have every change leave its mark in the same transaction (control/outbox.py)."""
+        self._db.executescript(triggers)
 
     async def run(self) -> None:
         """Write what comes, and forget what is too old."""
@@ -75,6 +96,7 @@ class History:
                     statement, values = await self._todo.get()
                 await asyncio.to_thread(self._write, statement, values)
                 self._todo.task_done()
+                self.changed.set()
 
     async def settled(self) -> None:
         """Wait until everything that came before is written."""
@@ -118,7 +140,26 @@ class History:
     def said(self, room: str, at: float, role: str, text: str) -> None:
         """Note a sentence, if words may be kept."""
         if self._keep.transcripts:
-            self._put("INSERT INTO words VALUES (?, ?, ?, ?)", room, at, role, text)
+            kept = redact(text, self._keep.redaction)
+            self._put("INSERT INTO words VALUES (?, ?, ?, ?)", room, at, role, kept)
+
+    def tool(self, room: str, at: float, name: str, *, ok: bool, ms: int, arguments: str) -> None:
+        """Note that a tool was used; with what, only if words may be kept."""
+        kept = redact(arguments, self._keep.redaction) if self._keep.transcripts else None
+        self._put("INSERT INTO tools VALUES (?, ?, ?, ?, ?, ?)", room, at, name, ok, ms, kept)
+
+    def filing(self, room: str) -> None:
+        """Note that an outcome is still to come."""
+        self._put("UPDATE calls SET outcome = ? WHERE room = ?", PENDING, room)
+
+    def outcome(self, room: str, outcome: str, summary: str) -> None:
+        """Note what became of a call for the caller."""
+        kept = redact(summary, self._keep.redaction) or None
+        self._put("UPDATE calls SET outcome = ?, summary = ? WHERE room = ?", outcome, kept, room)
+
+    def unfiled(self, outcome: str) -> None:
+        """Note that no outcome will come any more of what waits for one."""
+        self._put("UPDATE calls SET outcome = ? WHERE outcome = ?", outcome, PENDING)
 
     def result(self, room: str, result: str) -> None:
         """Note why a call ends; the first reason counts."""
@@ -132,29 +173,33 @@ class History:
             self._clock(), room,
         )  # fmt: skip
 
-    def calls(self, limit: int) -> list[dict[str, Any]]:
-        """Return the newest calls."""
+    def gone(self, rooms: frozenset[str], asked_at: float) -> None:
+        """Note the end of calls whose rooms the server no longer has: it came while we were away.
+
+        How a call ended that nobody had answered is not known.
+        """
+        self._put(
+            "UPDATE calls SET ended_at = ?, result = coalesce(result,"
+            " CASE WHEN answered_at IS NULL THEN 'unknown' ELSE 'answered' END)"
+            " WHERE ended_at IS NULL AND started_at < ?"
+            " AND room NOT IN (SELECT value FROM json_each(?))",
+            self._clock(), asked_at - FRESH_S, json.dumps(sorted(rooms)),
+        )  # fmt: skip
+
+    def calls(
+        self, limit: int, *, outcome: str = "", before: float = float("inf"), words: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return the newest calls, of one outcome if wanted, that began before a time."""
         rows = self._db.execute(
-            "SELECT * FROM calls WHERE call IS NOT NULL ORDER BY started_at DESC LIMIT ?", (limit,)
+            "SELECT * FROM calls WHERE call IS NOT NULL AND started_at < ?"
+            " AND (? = '' OR outcome = ?) ORDER BY started_at DESC LIMIT ?",
+            (before, outcome, outcome, limit),
         )
-        return [self._with_turns(dict(row)) for row in rows]
+        return [_detailed(self._db, dict(row), words=words) for row in rows]
 
     def call(self, room: str) -> dict[str, Any] | None:
         """Return one call by its room or call id, with the words that were kept."""
-        found = "SELECT * FROM calls WHERE room = ? OR call = ?"
-        row = self._db.execute(found, (room, room)).fetchone()
-        if row is None:
-            return None
-        words = self._db.execute(
-            "SELECT at, role, text FROM words WHERE room = ? ORDER BY at", (row["room"],)
-        )
-        return {**self._with_turns(dict(row)), "words": [dict(each) for each in words]}
-
-    def _with_turns(self, call: dict[str, Any]) -> dict[str, Any]:
-        rows = self._db.execute(
-            "SELECT latencies FROM turns WHERE room = ? ORDER BY at", (call["room"],)
-        )
-        return {**call, "turns": [json.loads(row["latencies"]) for row in rows]}
+        return call_of(self._db, room)
 
     def _put(self, statement: str, *values: Any) -> None:
         self._todo.put_nowait((statement, values))
@@ -170,10 +215,36 @@ class History:
         old = (now - self._keep.history_days * DAY_S,)
         words = (now - self._keep.transcript_days * DAY_S,)
         self._write("DELETE FROM words WHERE at < ?", words)
-        for table in ("words", "turns"):
+        self._write("UPDATE tools SET arguments = NULL WHERE arguments NOTNULL AND at < ?", words)
+        self._write("UPDATE calls SET summary = NULL WHERE summary NOTNULL AND ended_at < ?", words)
+        for table in ("words", "turns", "tools"):
             self._write(
                 f"DELETE FROM {table} WHERE room IN"  # noqa: S608 - names of our own
                 " (SELECT room FROM calls WHERE started_at < ?)",
                 old,
             )
         self._write("DELETE FROM calls WHERE started_at < ?", old)
+
+
+def call_of(db: sqlite3.Connection, room: str) -> dict[str, Any] | None:
+    """Return one call by its room or call id."""
+    row = db.execute("SELECT * FROM calls WHERE room = ? OR call = ?", (room, room)).fetchone()
+    if row is None:
+        return None
+    return _detailed(db, dict(row), words=True)
+
+
+def _detailed(db: sqlite3.Connection, call: dict[str, Any], *, words: bool) -> dict[str, Any]:
+    """Add what other tables know of a call."""
+
+    def rows(query: str) -> list[dict[str, Any]]:
+        return [dict(each) for each in db.execute(f"{query} WHERE room = ? ORDER BY at", room)]
+
+    room = (call["room"],)
+    call["turns"] = [json.loads(each["latencies"]) for each in rows("SELECT latencies FROM turns")]
+    call["tools"] = rows("SELECT at, name, ok, ms, arguments FROM tools")
+    for each in call["tools"]:
+        each["ok"] = bool(each["ok"])
+    if words:
+        call["words"] = rows("SELECT at, role, text FROM words")
+    return call

@@ -54,7 +54,7 @@ class Beat(Message):
 class Report(Message):
     """What one call says of itself."""
 
-    kind: Literal["joined", "answered", "turn", "said", "ended"]
+    kind: Literal["joined", "answered", "turn", "said", "tool", "ended"]
     at: float
     room: str = Field(min_length=1, max_length=256)
     job: str = Field(max_length=128)
@@ -64,6 +64,10 @@ class Report(Message):
     text: str = ""
     reason: str = ""
     latencies: dict[str, int] = Field(default_factory=dict)
+    tool: str = Field(default="", max_length=128)
+    arguments: str = ""
+    ok: bool = True
+    ms: int = 0
 
 
 class Post:

@@ -62,6 +62,10 @@ class Workers:
             return True
         return job not in known.seen and age_s < LAUNCH_S
 
+    def busy(self) -> bool:
+        """True while a worker has a call."""
+        return any(self.lives(known) and known.beat.jobs for known in self._known.values())
+
     def listed(self) -> list[dict[str, object]]:
         """Every worker for people and programs, those of one agent together."""
         now, wall = self._clock(), time.time()

@@ -34,6 +34,7 @@ class FakeModels:
     tts: Mode = "ok"
     port: int = 0
     replies: list[str] = field(default_factory=list)  # said instead of REPLY, in order
+    filed: str = "{}"  # answered to a question that is not streamed
     tool: tuple[str, str] | None = None  # name and arguments: called instead, for each question
     asked: list[list[dict[str, Any]]] = field(default_factory=list)  # messages of each request
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -45,12 +46,22 @@ class FakeModels:
 
     async def chat(self, request: Request) -> Response:
         """POST /v1/chat/completions."""
-        self.asked.append((await request.json())["messages"])
+        body = await request.json()
+        self.asked.append(body["messages"])
         if self.llm == "error":
             return JSONResponse({"error": {"message": "out of memory"}}, status_code=500)
         if self.llm == "garbage":
             return Response("<html>502 Bad Gateway</html>", media_type="text/html")
+        if not body.get("stream"):
+            return await self._whole()
         return StreamingResponse(self._tokens(), media_type="text/event-stream")
+
+    async def _whole(self) -> Response:
+        """What control asks after a call."""
+        if self.llm == "hang":
+            await self.released.wait()
+        content = "" if self.llm == "empty" else self.filed
+        return JSONResponse({"choices": [{"message": {"role": "assistant", "content": content}}]})
 
     async def _tokens(self) -> AsyncIterator[str]:
         if self.llm == "hang":

@@ -29,6 +29,7 @@ NAMES = (
     "redis_password",
     "control_secret",
     "page_password",
+    "webhook_secret",
 )
 LEAST_CHARACTERS = {"livekit_api_key": KEY_CHARACTERS, "page_password": PASSWORD_CHARACTERS}
 
@@ -43,6 +44,7 @@ class Credentials:
     redis_password: str = field(repr=False)
     control_secret: str = field(repr=False)  # bearer of POST /lines/apply
     page_password: str = field(repr=False)  # with which people sign in on the page
+    webhook_secret: str = field(repr=False)  # signs the events that are sent out
 
 
 def directory_of(settings: "Settings") -> Path:

@@ -60,13 +60,13 @@ class Office:
             with explained(self.url):
                 yield client
 
-    async def control(self, path: str) -> dict[str, Any]:
-        """What control answers to GET `path`."""
+    async def control(self, path: str, *, method: str = "GET") -> dict[str, Any]:
+        """What control answers to a request for `path`."""
         url = f"http://127.0.0.1:{self.ports['control']}"
         headers = {"Authorization": f"Bearer {self.held.control_secret}"}
         try:
             async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S) as client:
-                answer = await client.get(path, headers=headers)
+                answer = await client.request(method, path, headers=headers)
                 body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             text = f"control at {url} cannot be reached ({type(error).__name__})"

@@ -32,12 +32,13 @@ from voicestack.settings_kinds import (
 )
 from voicestack.settings_tools import ToolSettings
 from voicestack.settings_var import Var
+from voicestack.settings_webhooks import WebhookSettings
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "public", "models", "agent", "tools", "history", "paths")
+GROUPS = ("network", "public", "models", "agent", "tools", "history", "webhooks", "paths")
 
 
-class Settings(HistorySettings, ToolSettings):
+class Settings(HistorySettings, ToolSettings, WebhookSettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -117,13 +118,15 @@ class Settings(HistorySettings, ToolSettings):
     ] = Field(0, description="CPU threads of speech recognition")
     llm_url: Annotated[
         Url | None,
-        Var("models", URL_MUST, ("agent",), default="the language model on this machine"),
+        Var("models", URL_MUST, ("agent", "control"), "the language model on this machine"),
     ] = Field(None, description="an OpenAI-compatible server; another host sees what is said")
-    llm_model: Annotated[ModelName, Var("models", MODEL_MUST, ("setup", "llm", "agent"))] = Field(
+    llm_model: Annotated[
+        ModelName, Var("models", MODEL_MUST, ("setup", "llm", "agent", "control"))
+    ] = Field(
         "SmolLM2-135M-Instruct.Q4_0", description="language model: name of the .gguf, or at LLM_URL"
     )
     llm_api_key_file: Annotated[
-        Path | None, Var("models", KEY_FILE_MUST, ("agent",), default="no key")
+        Path | None, Var("models", KEY_FILE_MUST, ("agent", "control"), default="no key")
     ] = Field(None, description="file with the key for LLM_URL")
     llm_threads: Annotated[
         Threads, Var("models", THREADS_MUST, ("llm",), unit="threads; 0: one for every two cores")

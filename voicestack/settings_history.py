@@ -24,3 +24,14 @@ class HistorySettings(BaseModel):
         Annotated[int, Field(ge=1, le=3650)],
         Var("history", "1 to 3650", ("control",), unit="days"),
     ] = Field(30, description="older words are forgotten")
+    history_redaction: Annotated[
+        Literal["numbers", "cards", "off"], Var("history", "numbers, cards or off", ("control",))
+    ] = Field(
+        "numbers", description="numbers of 7 or more digits, or cards only, out of kept words"
+    )
+    call_summary: Annotated[Literal["off", "on"], Var("history", "off or on", ("control",))] = (
+        Field(
+            "off",
+            description="whether the language model files each call: outcome and one sentence",
+        )
+    )

@@ -28,6 +28,7 @@ def judge(
         faults += _ports(settings, values, machine)
     if not skip & {"DOMAIN", "TURN_DOMAIN", "ACME_EMAIL", "NODE_IP", "LISTEN", "HTTPS_PORT"}:
         faults += _public(settings, values)
+    faults += _webhooks(settings, values)
     for name in ("LLM_API_KEY_FILE", "TTS_API_KEY_FILE"):
         path = getattr(settings, name.lower())
         if path is not None:
@@ -80,6 +81,16 @@ def _public(settings: "Settings", values: Mapping[str, Value]) -> list[Fault]:
         fix = "set NODE_IP to the public address that DOMAIN stands for"
         fault("NODE_IP", settings.node_ip, meaning, fix)
     return faults
+
+
+def _webhooks(settings: "Settings", values: Mapping[str, Value]) -> list[Fault]:
+    """What is sent after a call must have been kept until then."""
+    if settings.webhook_transcripts == "off" or settings.history_transcripts == "on":
+        return []
+    where = _where(values, "WEBHOOK_TRANSCRIPTS")
+    meaning = "needs HISTORY_TRANSCRIPTS=on: words that are not kept cannot be sent"
+    fix = "set HISTORY_TRANSCRIPTS=on, or remove the line"
+    return [Fault(where, "WEBHOOK_TRANSCRIPTS", "on", meaning, fix)]
 
 
 def _ports(settings: "Settings", values: Mapping[str, Value], machine: Machine) -> list[Fault]:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 
-def _url(text: str) -> str:
+def checked_url(text: str) -> str:
+    """Return an address without user, password, query; ValueError for anything else."""
     parts = urlsplit(text)
     whole = parts.scheme in {"http", "https"} and parts.hostname and not parts.query
     if not whole or parts.fragment or parts.username or any(ch.isspace() for ch in text):
@@ -23,7 +24,7 @@ def _model_name(text: str) -> str:
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Threads = Annotated[int, Field(ge=0, le=256)]
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(checked_url)]
 # No control characters: these texts reach prompts and logs.
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 ModelName = Annotated[

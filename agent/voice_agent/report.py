@@ -4,7 +4,13 @@ import asyncio
 import time
 from typing import Any
 
-from livekit.agents import AgentSession, ChatMessage, ConversationItemAddedEvent, JobContext
+from livekit.agents import (
+    AgentSession,
+    ChatMessage,
+    ConversationItemAddedEvent,
+    FunctionToolsExecutedEvent,
+    JobContext,
+)
 from pydantic import BaseModel
 
 from voice_agent import agents
@@ -15,6 +21,10 @@ from voice_agent.settings import AgentSettings
 CLOSE_S = 3.0
 # The caller waits for the first word: an answer that is not there by then is not waited for.
 EARLIER_S = 0.5
+
+
+# control takes messages of 64 KiB.
+MOST_ARGUMENT_CHARS = 4000
 
 
 class Earlier(BaseModel):
@@ -42,6 +52,7 @@ class CallReport:
         self._joined = asyncio.create_task(self._join(), name="report joined")
         ctx.add_shutdown_callback(self._close)
         session.on("conversation_item_added", self._on_item)
+        session.on("function_tools_executed", self._on_tools)
 
     def answered(self) -> None:
         """Report that caller and agent can hear each other."""
@@ -66,6 +77,13 @@ class CallReport:
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, ChatMessage) and event.item.text_content:
             self._put("said", role=event.item.role, text=event.item.text_content)
+
+    def _on_tools(self, event: FunctionToolsExecutedEvent) -> None:
+        """Tell of each tool; what it answered stays here, and control keeps arguments if it may."""
+        for asked, answer in event.zipped():
+            ms = round(1000 * max(0.0, answer.created_at - asked.created_at))
+            given = asked.arguments[:MOST_ARGUMENT_CHARS]
+            self._put("tool", tool=asked.name, arguments=given, ok=not answer.is_error, ms=ms)
 
     async def _close(self, reason: str) -> None:
         self._put("ended", reason=reason)

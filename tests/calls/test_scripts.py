@@ -110,6 +110,7 @@ DOWN: dict[str, tuple[str, ...]] = {
     "list_workers": (),
     "rooms": ("list",),
     "calls": ("list",),
+    "webhooks": ("list",),
     "dispatch": ("kitchen",),
     "hangup": ("--all",),
     "watch_room": ("kitchen",),

@@ -122,6 +122,13 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         ("LLM_URL=http://:80\n", ".env:1 LLM_URL"),
         ("TTS_URL=http://h:99999/v1\n", ".env:1 TTS_URL"),
         ("LLM_API_KEY_FILE=missing\n", ".env:1 LLM_API_KEY_FILE"),
+        ("WEBHOOK_URLS=http://example.com/hook\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_URLS=http://9.9.9.9/\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_URLS=http://0.0.0.0/\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_URLS=https://a.example, ftp://b\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_URLS=https://a.example,https://a.example/\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_URLS=https://user:pw@a.example/\n", ".env:1 WEBHOOK_URLS"),
+        ("WEBHOOK_TRANSCRIPTS=on\n", ".env:1 WEBHOOK_TRANSCRIPTS"),
         ("AGENT_NAME=Bob Smith\n", ".env:1 AGENT_NAME"),
         ("STATE_DIR=.env/state\n", ".env:1 STATE_DIR"),
         ('BUSINESS_NAME="open\nMAX_CALLS=2\n', ".env:1 "),
@@ -240,6 +247,14 @@ def test_a_moved_block_may_lie_behind_443(tmp_path: Path) -> None:
 def test_models_elsewhere_are_the_operators_choice(tmp_path: Path) -> None:
     """A URL on another host is allowed."""
     assert load(tmp_path, "LLM_URL=https://gpu.lan:8000/v1/\n").llm_url == "https://gpu.lan:8000/v1"
+
+
+def test_events_may_go_to_several_addresses(tmp_path: Path) -> None:
+    """Encrypted anywhere, in clear text no further than the own network."""
+    urls = "https://a.example/hook, http://127.0.0.1:9000/x,http://192.168.7.30/,http://localhost:1"
+    loaded = load(tmp_path, f'WEBHOOK_URLS="{urls}"\n')
+    wanted = "https://a.example/hook,http://127.0.0.1:9000/x,http://192.168.7.30,http://localhost:1"
+    assert loaded.webhook_urls == wanted
 
 
 def test_faults_of_the_environment_say_so(tmp_path: Path) -> None:

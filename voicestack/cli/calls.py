@@ -3,11 +3,13 @@
 import asyncio
 import time
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
+from voicestack.cli.export import export
 from voicestack.cli.frame import (
     FAILED,
     OK,
@@ -30,19 +32,22 @@ app = group("""Show the call history.
 \b
 Examples:
   scripts/calls.py list --limit 50
+  scripts/calls.py list --outcome message
+  scripts/calls.py export --format csv > calls.csv
   scripts/calls.py show SCL_krGFbvaZouvF --json""")
 
 
 @app.command("list")
 def list_(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, newest first")] = 20,
+    outcome: Annotated[str, typer.Option(help="only these, such as message (CALL_SUMMARY)")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the newest calls: when, line, caller, agent, result, seconds, median turn."""
+    """List the newest calls: when, line, caller, agent, result, outcome, seconds, median turn."""
 
     async def act(office: Office) -> Answer:
-        data = await office.control(f"/calls?limit={limit}")
-        headers = ["at", "line", "caller", "agent", "result", "s", "turns", "median ms"]
+        data = await office.control(f"/calls?limit={limit}&outcome={quote(outcome)}")
+        headers = ["at", "line", "caller", "agent", "result", "outcome", "s", "turns", "ms"]
         text = table(headers, [_row(each) for each in data["calls"]], empty="no calls yet")
         return Answer(data, text)
 
@@ -62,13 +67,19 @@ def show(
         names = ["stt_ms", "turn_ms", "llm_first_token_ms", "tts_first_audio_ms", "total_ms"]
         turns = [[turn.get(name) for name in names] for turn in data["turns"]]
         lines.append(table([n.removesuffix("_ms") for n in names], turns, empty="no turns"))
+        tools = [[t["name"], "ok" if t["ok"] else "failed", t["ms"]] for t in data["tools"]]
+        lines.append(table(["tool", "went", "ms"], tools, empty="no tools"))
         lines += [f"{each['role']:<10} {each['text']}" for each in data["words"]]
         return Answer(data, "\n".join(lines))
 
     ask(act, as_json=as_json)
 
 
-FIELDS = ("room", "call", "direction", "line", "caller", "agent", "version", "agents", "result")
+FIELDS = (
+    *("room", "call", "direction", "line", "caller", "agent", "version", "agents"),
+    *("result", "outcome", "summary"),
+)
+app.command()(export)
 
 
 def dispatch(
@@ -174,6 +185,7 @@ def _row(call: dict[str, Any]) -> list[object]:
         call["caller"],
         call["agent"],
         call["result"] or "up",
+        call["outcome"],
         round(end - call["started_at"]),
         len(call["turns"]),
         totals[len(totals) // 2] if totals else None,

@@ -5,7 +5,7 @@
 
 import typer
 
-from voicestack.cli import calls, lines, rooms, stack, workers
+from voicestack.cli import calls, lines, rooms, stack, webhooks, workers
 from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
 from voicestack.cli.load import load_test
@@ -30,6 +30,7 @@ app.command(name="test-call")(call)
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(calls.app, name="calls")
 app.add_typer(lines.app, name="lines")
+app.add_typer(webhooks.app, name="webhooks")
 
 if __name__ == "__main__":
     app()

@@ -30,10 +30,20 @@ def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = 
             write_private(to / server / name, text)
     for name in ("redis", "livekit", "sip", "control", "agent", "caddy"):
         write_private(to / name / "health", probe(services[name].ready))
-    write_private(to / "control" / "control.env", variables(services["control"].environment))
+    _control(services["control"], settings, paths, to / "control")
     _agent(services["agent"], settings, secrets, paths, to / "agent")
     for name in MODELS:
         _model(name, services.get(name), to / "models")
+
+
+def _control(service: Service, settings: Settings, paths: Paths, folder: Path) -> None:
+    """Give control the key of the language model only if it asks it: CALL_SUMMARY."""
+    environment = dict(service.environment)
+    environment.pop("LLM_API_KEY_FILE", None)
+    if settings.llm_api_key_file and settings.call_summary == "on":
+        write_private(folder / "llm_api_key", settings.llm_api_key_file.read_text())
+        environment["LLM_API_KEY_FILE"] = str(paths.config / "llm_api_key")
+    write_private(folder / "control.env", variables(environment))
 
 
 def _agent(

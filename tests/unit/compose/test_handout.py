@@ -56,6 +56,17 @@ def test_a_key_for_another_server_reaches_the_agent_alone(tmp_path: Path) -> Non
     assert wanted in (to / "agent/agent.env").read_text()
 
 
+def test_control_gets_that_key_only_if_it_asks_the_model(tmp_path: Path) -> None:
+    """CALL_SUMMARY=on."""
+    key = tmp_path / "key"
+    key.write_text("a-key-of-somebody")
+    key.chmod(0o600)
+    more = {"LLM_URL": "http://192.0.2.1/v1", "LLM_API_KEY_FILE": str(key)}
+    to, _ = handed(tmp_path, CALL_SUMMARY="on", **more)
+    assert holders(to, "a-key-of-somebody") == {"agent", "control"}
+    assert str(key) not in (to / "control/control.env").read_text()
+
+
 def test_a_model_that_is_elsewhere_idles(tmp_path: Path) -> None:
     """LLM_URL: the container of the local model sleeps, and counts as healthy."""
     to, _ = handed(tmp_path, LLM_URL="http://192.0.2.1/v1")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 from livekit import api
 from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.unit.control.receiver import Receiver, listening
 from tests.unit.lines.test_lines_calls import CALLER, call, room_of
 
 from control.keeper import RECONCILE_S
@@ -41,6 +42,7 @@ class Control:
     stack: Servers
     client: httpx.AsyncClient
     process: subprocess.Popen[bytes] | None = None
+    more: dict[str, str] = field(default_factory=dict)  # settings
 
     @property
     def lines(self) -> Path:
@@ -50,6 +52,7 @@ class Control:
         environ = {
             "PATH": os.environ["PATH"],
             "STACK_PORT_BASE": str(self.stack.ports["livekit_http"]),
+            **self.more,
         }
         with (self.root / "control.log").open("ab") as log:
             command = [sys.executable, "-m", "control"]
@@ -244,6 +247,47 @@ async def test_calls_are_logged_as_they_come_and_go(running: Control) -> None:
     assert (end["room"], end["caller"]) == (room, CALLER[-2:])
     assert CALLER[-4:] not in json.dumps([start, end]).replace(room, "")
     assert running.logs("webhook refused") == []
+
+
+async def test_events_reach_a_receiver_that_was_down(control: Control) -> None:
+    """A real call while nobody listens; control dies and comes back; then they arrive, once."""
+    if not binary("livekit-sip").exists():
+        pytest.skip("livekit-sip is not built yet: make setup")
+    receiver = Receiver()
+    async with listening(receiver):
+        pass  # its port is known; nobody listens there now
+    control.more = {"WEBHOOK_URLS": receiver.url}
+    for start in (control.stack.start_redis, control.stack.start_livekit, control.stack.start_sip):
+        start()
+    control.start()
+    await control.ready()
+    control.client.headers["authorization"] = f"Bearer {SECRET}"
+
+    async def waiting() -> list[str]:
+        listed = (await control.get("/webhooks"))[1].get("deliveries", [])
+        return sorted(each["kind"] for each in listed)
+
+    async with api.LiveKitAPI(control.stack.url, KEY, SECRET) as client:
+        with call(control.stack, "+15550100"):
+            room, _ = await room_of(client, "+15550100")
+            await eventually(waiting, lambda kinds: kinds == ["call.started"])
+            await client.room.delete_room(api.DeleteRoomRequest(room=room))
+    await eventually(waiting, lambda kinds: kinds == ["call.ended", "call.started"])
+    assert control.process is not None
+    control.process.kill()
+    control.process.wait()
+    control.start()
+    await control.ready()
+    assert await waiting() == ["call.ended", "call.started"]
+    async with listening(receiver):
+        assert (await control.client.post("/webhooks/replay")).json() == {"again": 2}
+        await eventually(waiting, lambda kinds: kinds == [])
+    bodies = [json.loads(body) for _, body in receiver.got]
+    assert sorted(each["type"] for each in bodies) == ["call.ended", "call.started"]
+    assert len(set(receiver.ids)) == 2
+    assert {each["data"]["caller"] for each in bodies} == {""}  # the line hides numbers
+    assert bodies[-1]["data"]["result"] == "gave up"
+    assert CALLER[1:] not in (control.root / "control.log").read_text()
 
 
 async def test_a_taken_port_says_so(control: Control) -> None:

@@ -111,6 +111,30 @@ async def test_odd_limits(desk: Desk, limit: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("query", ["outcome=nice", "before=x", "outcome=pending"])
+async def test_odd_questions(desk: Desk, query: str) -> None:
+    answer = await send(desk, "GET", f"/calls?{query}", token="Bearer operator")
+    assert answer.status_code == 400
+
+
+async def test_a_call_is_filed_when_its_room_is_gone(desk: Desk) -> None:
+    """With what was said last; a call that nobody answered is not."""
+    filed: list[tuple[str, list[tuple[str, str]]]] = []
+
+    class Clerk:
+        def take(self, room: str, said: list[tuple[str, str]]) -> None:
+            filed.append((room, said))
+
+    desk.clerk = Clerk()  # type: ignore[assignment]
+    await report(desk, "joined")
+    desk.on_event(WebhookEvent(event="room_finished", room=api.Room(name=ROOM)))
+    assert filed == []
+    await report(desk, "answered")
+    await report(desk, "said", role="user", text="My boat leaks.")
+    desk.on_event(WebhookEvent(event="room_finished", room=api.Room(name=ROOM)))
+    assert filed == [(ROOM, [("user", "My boat leaks.")])]
+
+
 async def test_events_make_the_history(desk: Desk) -> None:
     """Joined, left with a reason; line from the room's name, as attributes hide it."""
     who = api.ParticipantInfo(
