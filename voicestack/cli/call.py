@@ -28,6 +28,9 @@ def call(
     barge_in: Annotated[bool, _option("--barge-in", "say the last over the agent")] = False,
     no_transcribe: Annotated[bool, _option("--no-transcribe", "times only, no words")] = False,
     as_json: Annotated[bool, _option("--json", "print one JSON object")] = False,
+    reachable: Annotated[
+        bool, _option("--reachable", "dial the first number that takes calls from here")
+    ] = False,
 ) -> None:
     """Call the agent and show what is heard: words, and how long each reply took.
 
@@ -44,6 +47,6 @@ def call(
     """
     order = first_call.Order(
         speech or [], number, caller, server, user, password_file, dtmf, greeting_only, barge_in,
-        not no_transcribe, as_json,
+        not no_transcribe, as_json, reachable,
     )  # fmt: skip
     sys.exit(first_call.run(root(), order))

@@ -5,13 +5,14 @@
 
 import typer
 
-from voicestack.cli import calls, lines, rooms, stack, webhooks, workers
+from voicestack.cli import calls, lines, machine, rooms, stack, webhooks, workers
 from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
 from voicestack.cli.load import load_test
 from voicestack.cli.logs import logs
 from voicestack.cli.make_call import make_call
 from voicestack.cli.mint_token import mint_token
+from voicestack.cli.ports import show_ports
 from voicestack.cli.watch import watch_room
 
 app = typer.Typer(
@@ -23,10 +24,11 @@ for command in (
     *(stack.up, stack.status, stack.down, logs),
     *(workers.check_agent_status, workers.list_workers),
     *(calls.dispatch, calls.hangup, watch_room),
-    *(make_call, load_test, mint_token, new_agent),
+    *(make_call, load_test, mint_token, new_agent, show_ports),
 ):
     app.command()(command)
 app.command(name="test-call")(call)
+machine.add_to(app)
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(calls.app, name="calls")
 app.add_typer(lines.app, name="lines")

@@ -1,5 +1,8 @@
 """`python -m voicestack.compose`: all that must be there before the containers start.
 
+With --prepare it checks and fetches, and touches nothing that a running stack reads: a new version
+does so while the old one still answers.
+
 Runs in the service `setup` of compose.yaml. Exit 0 when all is there, 1 when not, 2 when a
 setting or a line is unfit; every fault is told with its file and line.
 """
@@ -21,12 +24,14 @@ CHECKOUT = Path("/checkout")  # the operator's .env and sip/lines.yaml
 EXIT_UNFIT = 2
 
 
-def main(checkout: Path = CHECKOUT) -> int:
+def main(checkout: Path = CHECKOUT, *, prepare: bool = False) -> int:
     """Check, fetch weights and the page's client, make secrets, render; safe at every start."""
     try:
         held = checked(checkout)
         if code := set_up(["--only", "weights", "--only", "page"], checkout=checkout):
             return code
+        if prepare:
+            return 0
         secrets = credentials.ensure(held)
         hand_out(held, secrets, Paths.of(held, ROOT))
     except VoicestackError as error:
@@ -52,4 +57,4 @@ def checked(checkout: Path) -> Settings:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prepare="--prepare" in sys.argv[1:]))

@@ -42,6 +42,15 @@ def explain(
     return Explanation(False, "LIN006", None, tuple(clauses))
 
 
+def reachable(lines: Sequence[Line], source: IPv4Address, *, loopback: bool = False) -> Line | None:
+    """The first line that may be called from there without a password."""
+    for line in lines:
+        told = explain((line,), line.number, source, loopback=loopback)
+        if told.accepted and line.digest is None:
+            return line
+    return None
+
+
 def _of_line(
     line: Line, source: IPv4Address, clauses: list[Clause], *, loopback: bool
 ) -> Explanation:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from voicestack import ports, settings
@@ -60,6 +61,7 @@ class Order:
     barge_in: bool = False
     transcribe: bool = True
     as_json: bool = False
+    reachable: bool = False
 
 
 def run(root: Path, order: Order) -> int:
@@ -85,6 +87,8 @@ def _complain(error: VoicestackError, code: int) -> int:
 async def _place(conf: Settings, order: Order) -> CallReport:
     """Prepare all that takes time, call, and only then load the model that reads the recording."""
     table = ports.resolve(conf)
+    if order.reachable:
+        order = dataclasses.replace(order, number=reachable_number(conf))
     server = await server_address(order.server or f"{LOOPBACK}:{table['sip']}")
     credentials = _credentials(order)
     if order.dtmf.strip(KEYS):
@@ -108,6 +112,21 @@ async def _place(conf: Settings, order: Order) -> CallReport:
         tell("transcribing")
         report = await asyncio.to_thread(_transcribed, conf, report)
     return report
+
+
+def reachable_number(conf: Settings) -> str:
+    """A number of the lines file that may be called from this machine without a password."""
+    from voicestack.diagnosis.explain import reachable
+    from voicestack.lines.desk import Desk
+
+    loopback = conf.listen == "loopback"
+    line = reachable(Desk.of_settings(conf).lines, IPv4Address(LOOPBACK), loopback=loopback)
+    if line is None:
+        raise UsageError(
+            "no line takes calls from this machine without a password",
+            hint="add `this-machine` to the callers of a line in sip/lines.yaml",
+        )
+    return line.number
 
 
 def tell(text: str) -> None:

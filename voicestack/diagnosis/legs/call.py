@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voicestack.diagnosis import logs, rooms
 from voicestack.diagnosis.evidence import CallLog, follow
-from voicestack.diagnosis.explain import explain
+from voicestack.diagnosis.explain import reachable
 from voicestack.diagnosis.judge_call import Facts, judge
 from voicestack.diagnosis.legs.hearing import SENTENCE_FILE
 from voicestack.diagnosis.model import CannotTellError, Context
@@ -90,10 +90,9 @@ async def look(context: Context) -> Facts:
 
 def reachable_line(context: Context) -> Line:
     """A line that may be called from this machine without a password."""
-    for line in context.lines:
-        told = explain((line,), line.number, HERE, loopback=context.settings.listen == "loopback")
-        if told.accepted and line.digest is None:
-            return line
+    loopback = context.settings.listen == "loopback"
+    if line := reachable(context.lines, HERE, loopback=loopback):
+        return line
     raise CannotTellError(
         "no line of the file takes calls from this machine without a password",
         "add `this-machine` to the callers of a line, or call: scripts/test_call.py --user …",

@@ -1,0 +1,1 @@
+"""A new version of the stack, with a way back that it takes by itself."""

@@ -1,0 +1,7 @@
+"""What keeps an upgrade from being tried."""
+
+from voicestack.errors import VoicestackError
+
+
+class UnfitError(VoicestackError):
+    """Something is wrong before anything was touched."""
