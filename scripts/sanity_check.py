@@ -37,7 +37,9 @@ def main(  # noqa: PLR0917 - typer reads them by name
     explain_call: Annotated[str, Opt(help="number: would it be let in?")] = "",
     caller: Annotated[str, Opt("--from", help="number of that caller")] = "",
     source: Annotated[str, Opt(help="address that call comes from")] = "127.0.0.1",
-    from_outside: Annotated[str, Opt(help="host of a stack on another machine")] = "",
+    from_outside: Annotated[str, Opt(help="HOST, HOST:HTTPS_PORT or https://NAME")] = "",
+    token_file: Annotated[Path | None, Opt(help="from outside: join with this token")] = None,
+    ca: Annotated[Path | None, Opt(help="from outside: trust this authority")] = None,
     number: Annotated[str, Opt(help="number to dial from outside")] = "+15550100",
     support_bundle: Annotated[Path | None, Opt(help="archive to write, without secrets")] = None,
 ) -> None:
@@ -46,7 +48,7 @@ def main(  # noqa: PLR0917 - typer reads them by name
         if explain_call:
             sys.exit(doctor.explain_call(ROOT, explain_call, caller, source, as_json=as_json))
         past = call or ("" if last_call else None)
-        target = outside.Target(from_outside, number) if from_outside else None
+        target = outside.target_of(from_outside, number, token_file, ca) if from_outside else None
         order = doctor.Order(quick, as_json, past, support_bundle, target, watch)
         sys.exit(doctor.diagnose(ROOT, order))
     except VoicestackError as error:

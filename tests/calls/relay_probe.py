@@ -1,4 +1,4 @@
-"""Ask a relay, with good credentials, to lead to peers; say what it answered.
+"""Ask a relay to lead to peers, by the diagnosis' own probe; say what it answered.
 
 Run on the far machine: `python -m tests.calls.relay_probe`, JSON on stdin and stdout.
 """
@@ -7,49 +7,32 @@ import asyncio
 import json
 import sys
 
-from aioice.stun import TransactionFailed
-from aioice.turn import DEFAULT_ALLOCATION_LIFETIME, TurnClientUdpProtocol
+from aioice.stun import TransactionError
 
-FIRST_CHANNEL = 0x4000  # RFC 8656, 12
-# Any port: permissions are for addresses (RFC 8656, 9).
-PEER_PORT = 9
+from voicestack.diagnosis.webrtc import ways
+from voicestack.diagnosis.webrtc.signal import Candidate
+
 # An answer takes a millisecond.
 ANSWER_S = 3.0
 
 
-async def ask(
-    server: tuple[str, int], user: str, password: str, peers: list[str]
-) -> dict[str, str]:
+async def ask(relay: ways.Relayed) -> dict[str, str]:
     """Allocate once, then bind a channel to each peer."""
-    loop = asyncio.get_running_loop()
-    transport, client = await loop.create_datagram_endpoint(
-        lambda: TurnClientUdpProtocol(
-            server,
-            username=user,
-            password=password,
-            lifetime=DEFAULT_ALLOCATION_LIFETIME,
-            channel_refresh_time=DEFAULT_ALLOCATION_LIFETIME,
-        ),
-        remote_addr=server,
-    )
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            await client.connect()
-    except (TransactionFailed, TimeoutError):  # whose credentials are wrong is not answered
-        transport.close()
-        return {"": "refused"}
-    said = {}
-    for number, peer in enumerate(peers):
+    client = await ways.connect(relay)
+    async with ways.closing(client):
         try:
-            await client.channel_bind(FIRST_CHANNEL + number, (peer, PEER_PORT))
-            said[peer] = "granted"
-        except TransactionFailed:
-            said[peer] = "refused"
-    await client.delete()
-    return said
+            async with asyncio.timeout(ANSWER_S):
+                await client.connect()
+        except (TransactionError, TimeoutError):  # whose credentials are wrong is not answered
+            return {"": "refused"}
+        opened = await ways.leads_to(client, relay.strangers)
+    return {each: "granted" if each in opened else "refused" for each in relay.strangers}
 
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
-    answers = ask(tuple(asked["server"]), asked["user"], asked["password"], asked["peers"])
-    print(json.dumps(asyncio.run(answers)))
+    there = tuple(asked["server"])
+    nobody = Candidate("udp", there[0], 9)
+    peers = tuple(asked["peers"])
+    probe = ways.Relayed(there, asked["user"], asked["password"], nobody, peers)
+    print(json.dumps(asyncio.run(ask(probe))))

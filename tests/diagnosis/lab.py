@@ -7,10 +7,12 @@ was killed has left behind is ended and removed by the next.
 import contextlib
 import json
 import os
+import secrets
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,14 @@ START_TIMEOUT_S, LOOK_TIMEOUT_S = 150, 90
 
 # RFC 5737: addresses of documentation, which are nobody's.
 STACK_ADDRESS, PHONE_ADDRESS = "203.0.113.10", "203.0.113.77"
+DOMAIN, TURN_DOMAIN = "voice.example.test", "turn.example.test"
+FAR_NAME = "far.example.test"
+HOSTS = f"""127.0.0.1 localhost
+{STACK_ADDRESS} {DOMAIN} {TURN_DOMAIN}
+{PHONE_ADDRESS} {FAR_NAME}
+"""
+# ip-netns(8): each file of NAME in it is laid over the one in /etc.
+ETC = Path("/etc/netns")
 LINES = """\
 version: 1
 lines:
@@ -77,40 +87,51 @@ class Lab:
     def firewall(self, *rules: str) -> Iterator[None]:
         """Packets that reach the stack's machine meet these rules of nftables."""
         chain = "type filter hook input priority 0; policy accept;"
-        lines = "\n".join(rules)
-        table = f"table inet lab {{\nchain input {{\n{chain}\n{lines}\n}}\n}}\n"
+        lines, name = "\n".join(rules), f"lab{secrets.token_hex(3)}"
+        table = f"table inet {name} {{\nchain input {{\n{chain}\n{lines}\n}}\n}}\n"
         self.run("nft", "-f", "-", given=table)
         try:
             yield
         finally:
-            self.run("nft", "delete", "table", "inet", "lab")
+            self.run("nft", "delete", "table", "inet", name)
 
 
 @contextlib.contextmanager
-def stack(folder: Path) -> Iterator[Lab]:
-    """The whole stack on the models that come with it, and a phone's machine beside it."""
-    _remove_leftovers()
-    lab = Lab(f"{PREFIX}{os.getpid()}", os.environ | _environment(folder))
-    if subprocess.run(
-        ["ip", "netns", "add", lab.name], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("no namespace can be made here: needs root")
+def machines(environment: Mapping[str, str], hosts: str = HOSTS) -> Iterator[Lab]:
+    """The two machines and the cable between them; gone afterwards with all that ran there."""
+    remove_leftovers()
+    lab = Lab(f"{PREFIX}{os.getpid()}-{secrets.token_hex(2)}", {**os.environ, **environment})
     try:
+        for name in (lab.name, lab.outside):
+            (ETC / name).mkdir(parents=True)
+            (ETC / name / "hosts").write_text(hosts)
+        made = subprocess.run(["ip", "netns", "add", lab.name], capture_output=True, check=False)
+        if made.returncode:
+            pytest.skip("no namespace can be made here: needs root")
         _connect(lab)
-        lab.run(sys.executable, "scripts/up.py", timeout_s=START_TIMEOUT_S)
         yield lab
     finally:
-        lab.attempt(sys.executable, "scripts/down.py", "--now")
         _remove(lab.name)
         _remove(lab.outside)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+@contextlib.contextmanager
+def stack(folder: Path, **more: str) -> Iterator[Lab]:
+    """The whole stack on the models that come with it, and a phone's machine beside it."""
+    with machines(environment(folder, **more)) as lab:
+        try:
+            lab.run(sys.executable, "scripts/up.py", timeout_s=START_TIMEOUT_S)
+            yield lab
+        finally:
+            lab.attempt(sys.executable, "scripts/down.py", "--now")
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
     """On the standard ports: nobody else is in there."""
-    environment = world.environment(folder, LISTEN="lan", NODE_IP=STACK_ADDRESS)
-    Path(environment["LINES_FILE"]).write_text(LINES)
-    del environment["STACK_PORT_BASE"]
-    return environment
+    made = world.environment(folder, **{"LISTEN": "lan", "NODE_IP": STACK_ADDRESS} | more)
+    Path(made["LINES_FILE"]).write_text(LINES)
+    del made["STACK_PORT_BASE"]
+    return made
 
 
 def _connect(lab: Lab) -> None:
@@ -125,12 +146,14 @@ def _connect(lab: Lab) -> None:
             assert done.returncode == 0, done.stderr
 
 
-def _remove_leftovers() -> None:
+def remove_leftovers() -> None:
+    """End and remove what a run that was killed has left behind."""
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
-    for line in listed.stdout.splitlines():
-        name = line.split()[0]
-        pid = name.removeprefix(PREFIX).removesuffix("-phone")
-        if name.startswith(PREFIX) and not psutil.pid_exists(int(pid)):
+    names = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
+    names |= {path.name for path in ETC.glob(f"{PREFIX}*")}
+    for name in names:
+        pid = name.removeprefix(PREFIX).partition("-")[0]
+        if name.startswith(PREFIX) and not (pid.isdigit() and psutil.pid_exists(int(pid))):
             _remove(name)
 
 
@@ -143,3 +166,6 @@ def _remove(name: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+    shutil.rmtree(ETC / name, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        ETC.rmdir()

@@ -8,24 +8,30 @@ from typing import Any
 
 import pytest
 
-from voicestack.diagnosis import causes, judge_call
+from voicestack.diagnosis import causes, judge_call, outside, outside_ways
 from voicestack.diagnosis import history as past
 from voicestack.diagnosis.evidence import CallLog, Counters
 from voicestack.diagnosis.legs import (
     files,
     hearing,
     lines,
+    names,
+    page,
     processes,
     redis_,
     server,
     sip,
+    sound,
     speaking,
     thinking,
     tls,
+    ways,
     worker,
 )
 from voicestack.diagnosis.model import Finding, Unknown, Verdict
 from voicestack.diagnosis.rooms import Job, Room
+from voicestack.diagnosis.webrtc.signal import Candidate
+from voicestack.diagnosis.webrtc.ways import Way
 from voicestack.lines.plan import Step
 
 PACKAGE = Path(causes.__file__).parent
@@ -36,6 +42,16 @@ RUNS = processes.ServiceFacts(
 )
 UP = server.Facts(200, "OK", 0.0, 200, "{}", "", devkey_accepted=False)
 WORKS = worker.Facts(200, "OK", "receptionist", 0, "AW_1", {"AW_1": "receptionist"}, max_calls=2)
+NAME = names.Name("voice.example.org", "DOMAIN", ("203.0.113.9",))
+ADDRESS = Candidate("udp", "192.168.7.2", 7882)
+KINDS = ("udp", "tcp", "relay-udp", "relay-tls")
+BROWSER = ways.Facts(
+    "192.168.7.2", KINDS, candidates=(ADDRESS, replace(ADDRESS, protocol="tcp")),
+    ways=tuple(Way(kind, mapped="192.168.7.2") for kind in KINDS),
+)  # fmt: skip
+THERE = outside.Page(outside.Reached(True, ""), tls.Facts(True, left=0.5), 0.2)
+FAR = outside_ways.Facts("192.168.7.2", (ADDRESS,), tuple(Way(kind) for kind in KINDS))
+BROWSER_JUDGES = (ways.judge, ways.judge_tcp, ways.judge_relay, ways.judge_relay_tls)
 SPOKEN = speaking.Sound(thinking.Facts(), -20.0, 2.2, 0.08)
 COUNTED = Counters(300, 0, 300, 300, 300, 1, 90_000)
 LOG = CallLog(
@@ -51,6 +67,14 @@ DEAF = replace(HEALTHY, replied=False)
 
 def counted(**fields: int) -> CallLog:
     return replace(LOG, counters=replace(COUNTED, **fields))
+
+
+def with_way(kind: str, failed: str = "", **fields: Any) -> ways.Facts:
+    tried = tuple(
+        replace(each, failed=failed, **fields) if each.kind == kind else each
+        for each in BROWSER.ways
+    )
+    return replace(BROWSER, ways=tried)
 
 
 def service(name: str, **fields: Any) -> processes.Facts:
@@ -112,13 +136,31 @@ ROWS: Sequence[Row] = [
     (redis_.judge, redis_.Facts("ConnectionError", "max number of clients reached"), ["RED008"]),
     (redis_.judge, redis_.Facts("InvalidResponse", "Protocol Error: b'HTTP/1.1'"), ["RED009"]),
     # TLS
-    (tls.judge, tls.Facts(True), []),
-    (tls.judge, tls.Facts(False, text="record layer failure"), ["TLS001"]),
-    (tls.judge, tls.Facts(True, tls.EXPIRED), ["TLS002"]),
-    (tls.judge, tls.Facts(True, tls.NOT_YET), ["TLS003"]),
-    (tls.judge, tls.Facts(True, tls.HOST), ["TLS004"]),
-    (tls.judge, tls.Facts(True, 18), ["TLS005"]),
-    (tls.judge, tls.Facts(True, 77), ["TLS099"]),
+    (tls.judge, (tls.Facts(True, left=0.8),), []),
+    (tls.judge, (tls.Facts(False, text="record layer failure"),), ["TLS001"]),
+    (tls.judge, (tls.Facts(True, tls.EXPIRED),), ["TLS002"]),
+    (tls.judge, (tls.Facts(True, tls.NOT_YET),), ["TLS003"]),
+    (tls.judge, (tls.Facts(True, tls.HOST),), ["TLS004"]),
+    (tls.judge, (tls.Facts(True, 18),), ["TLS005"]),
+    (tls.judge, (tls.Facts(True, left=0.05),), ["TLS006"]),
+    (tls.judge, (tls.Facts(True, 77),), ["TLS099"]),
+    (tls.judge, (tls.Facts(True), tls.Facts(True, tls.EXPIRED, subject="page")), ["TLS002 page"]),
+    (tls.judge, (tls.Facts(True), tls.Facts(False, subject="relay")), ["TLS001 relay"]),
+    (tls.judge, (tls.Facts(True, tls.EXPIRED), tls.Facts(True, tls.EXPIRED, subject="page")), ["TLS002"]),
+    (tls.judge, (tls.Facts(False), tls.Facts(False, subject="page")), ["TLS001"]),
+    # names
+    (names.judge, names.Facts("203.0.113.9", (NAME,)), []),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=()),)), ["DNS001 DOMAIN"]),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=("203.0.113.8",)),)), ["DNS002 DOMAIN"]),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=("203.0.113.9", "203.0.113.8")),)),
+     ["DNS002 DOMAIN"]),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=("2001:db8::1",)),)), ["DNS002 DOMAIN"]),
+    (names.judge, names.Facts("203.0.113.9", (
+        replace(NAME, addresses=("203.0.113.9", "2001:db8::1"), dead_v6=("2001:db8::1",)),
+    )), ["DNS003 DOMAIN"]),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=("203.0.113.9", "2001:db8::1")),)), []),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=("127.0.1.1",)),)), ["unknown"]),
+    (names.judge, names.Facts("203.0.113.9", (replace(NAME, addresses=None),)), ["unknown"]),
     # livekit-server
     (server.judge, UP, []),
     (server.judge_clock, UP, []),
@@ -132,6 +174,60 @@ ROWS: Sequence[Row] = [
     (server.judge, replace(UP, sip_text="sip not connected (redis required)"), ["SRV005"]),
     (server.judge, replace(UP, devkey_accepted=True), ["SRV006"]),
     (server.judge, replace(UP, api_status=500), ["SRV099"]),
+    # browsers
+    *((judge, BROWSER, []) for judge in BROWSER_JUDGES),
+    (ways.judge, replace(BROWSER, error="HTTP 401"), ["WEB001"]),
+    (ways.judge, replace(BROWSER, candidates=()), ["ICE001"]),
+    (ways.judge, with_way("udp", "not named"), ["ICE001 udp"]),
+    (ways.judge, replace(BROWSER, candidates=(ADDRESS, replace(ADDRESS, address="172.17.0.1"))), ["ICE002"]),
+    (ways.judge, replace(BROWSER, expected="203.0.113.9"), ["ICE002"]),
+    (ways.judge, replace(BROWSER, public=True), ["ICE003"]),
+    (ways.judge, with_way("udp", "answer"), ["ICE004 udp"]),
+    (ways.judge_tcp, with_way("tcp", "connect"), ["ICE005"]),
+    (ways.judge_tcp, with_way("tcp", "answer"), ["ICE005"]),
+    (ways.judge_tcp, with_way("tcp", "not named"), ["ICE005"]),
+    *((ways.judge_relay, with_way("relay-udp", failed), [code]) for failed, code in (
+        ("not named", "RLY001 relay-udp"), ("allocate", "RLY002 relay-udp"), ("credentials", "RLY003 relay"),
+        ("permission", "RLY004 relay"), ("answer", "RLY005 relay"),
+    )),
+    *((ways.judge_relay_tls, with_way("relay-tls", failed), [code]) for failed, code in (
+        ("not named", "RLY001 relay-tls"), ("allocate", "RLY008 relay-tls"), ("connect", "RLY008 relay-tls"),
+        ("tls", "RLY008 relay-tls"),
+    )),
+    (ways.judge_relay, replace(with_way("relay-udp", "answer"), behind_nat=True), ["unknown"]),
+    (ways.judge_relay, with_way("relay-udp", open_to=("127.0.0.1",)), ["RLY006 relay"]),
+    (ways.judge_relay_tls, with_way("relay-tls", mapped="127.0.0.1"), ["RLY007 relay-tls"]),
+    (page.judge, page.Facts(200), []),
+    (page.judge, page.Facts(None, "ReadTimeout"), ["WEB002"]),
+    (page.judge, page.Facts(502), ["WEB002"]),
+    (page.judge, page.Facts(200, join_error="HTTP 400 instead of a WebSocket"), ["WEB003"]),
+    (sound.judge, sound.Facts(True, (1_000.0, 600.0)), []),
+    (sound.judge, sound.Facts(False, error="ConnectError"), ["SND001"]),
+    (sound.judge, sound.Facts(True, (None, None)), ["SND001"]),
+    (sound.judge, sound.Facts(True, (1_000.0, 0.0)), ["SND002"]),
+    (sound.judge, sound.Facts(True, (1_000.0, None)), ["SND002"]),
+    (sound.judge, sound.Facts(True, (2_000.0, 1_200.0)), ["SND003"]),
+    # from another machine
+    (outside.judge_sip, outside.Reached(True, "200"), []),
+    (outside.judge_sip, outside.Reached(False, "no answer"), ["OUT001"]),
+    (outside.judge_page, THERE, []),
+    (outside.judge_page, outside.Page(outside.Reached(False, "refused")), ["OUT002"]),
+    (outside.judge_page, replace(THERE, skew_s=-90.0), ["CLK001"]),
+    (outside.judge_page, replace(THERE, shaken=tls.Facts(True, tls.EXPIRED)), ["TLS002"]),
+    (outside.judge_page, replace(THERE, shaken=tls.Facts(True, 19)), ["unknown"]),
+    (outside.judge_page, replace(THERE, shaken=tls.Facts(True, 19), own_authority=True), ["TLS005"]),
+    (outside_ways.judge, FAR, []),
+    *((outside_ways.judge, replace(FAR, ways=(Way(kind, failed, "x"),)), [code]) for kind, failed, code in (
+        ("udp", "answer", "OUT003 udp"), ("tcp", "connect", "OUT004 tcp"), ("relay-udp", "allocate", "OUT005 relay-udp"),
+        ("relay-tls", "connect", "OUT006 relay-tls"), ("relay-udp", "permission", "RLY004 relay-udp"),
+        ("relay-tls", "tls", "RLY008 relay-tls"),
+    )),
+    (outside_ways.judge, replace(FAR, ways=(Way("udp", "answer", "x"), Way("relay-udp", "answer", "x"))),
+     ["OUT003 udp"]),
+    (outside_ways.judge, replace(FAR, candidates=(replace(ADDRESS, address="172.17.0.2"),),
+     ways=(Way("udp", "answer"),)), ["ICE002"]),
+    (outside_ways.judge, replace(FAR, status=401, error="HTTP 401"), ["OUT007"]),
+    (outside_ways.judge, replace(FAR, error="HTTP 502"), ["WEB003"]),
     # worker
     (worker.judge, WORKS, []),
     (worker.judge, replace(WORKS, status=503, text="failed to connect to livekit"), ["WRK001"]),

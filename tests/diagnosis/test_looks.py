@@ -5,10 +5,8 @@ import contextlib
 import io
 import json
 import ssl
-import subprocess
 import tarfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.diagnosis import certificates
 from voicestack import credentials, ports, settings
 from voicestack.diagnosis import bundle, checks, doctor, redact
 from voicestack.diagnosis.explain import explain
@@ -177,47 +176,8 @@ async def test_a_full_disk(small_disk: Path, context: Context) -> None:
     assert [finding.code for finding in found if isinstance(finding, Finding)] == ["DSK001"]
 
 
-CA = """
-[ca]
-default_ca = own
-[own]
-dir = .
-database = ./index.txt
-serial = ./serial
-new_certs_dir = .
-default_md = sha256
-policy = any
-x509_extensions = leaf
-[any]
-commonName = supplied
-[leaf]
-subjectAltName = DNS:{name}
-[req]
-distinguished_name = dn
-[dn]
-"""
 # Days from today at which a certificate begins and ends.
 VALID, EXPIRED, FUTURE = (-1, 1), (-9, -2), (2, 9)
-
-
-def certificate(folder: Path, name: str, days: tuple[int, int]) -> Path:
-    """Make a certificate that is its own authority; returns it, the key lies beside."""
-    (folder / "ca.conf").write_text(CA.format(name=name))
-    (folder / "index.txt").touch()
-    (folder / "serial").write_text("01")
-    start, end = (
-        (datetime.now(UTC) + timedelta(days=day)).strftime("%Y%m%d%H%M%SZ") for day in days
-    )
-    openssl(folder, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
-            "-keyout", "leaf.key", "-out", "leaf.csr")  # fmt: skip
-    openssl(folder, "ca", "-batch", "-selfsign", "-keyfile", "leaf.key", "-in", "leaf.csr",
-            "-startdate", start, "-enddate", end, "-notext", "-out", "leaf.pem")  # fmt: skip
-    return folder / "leaf.pem"
-
-
-def openssl(folder: Path, command: str, *arguments: str) -> None:
-    whole = ["openssl", command, "-config", "ca.conf", *arguments]
-    subprocess.run(whole, check=True, capture_output=True, cwd=folder)
 
 
 @contextlib.asynccontextmanager
@@ -253,11 +213,11 @@ async def test_tls(
     tmp_path: Path, name: str, days: tuple[int, int], trusted: bool, expected: list[str]
 ) -> None:
     """Real handshakes with real certificates; without a name the server speaks clear text."""
-    file = certificate(tmp_path, name, days) if name else None
+    file = certificates.self_signed(tmp_path, name, days) if name else None
     authority = file if trusted and file else tmp_path / "none"
     async with tls_server(file) as port:
         facts = await tls.shake_hands("127.0.0.1", port, "localhost", authority)
-    assert [each.code for each in tls.judge(facts) if isinstance(each, Finding)] == expected
+    assert [each.code for each in tls.judge((facts,)) if isinstance(each, Finding)] == expected
 
 
 # -- explain

@@ -5,9 +5,11 @@ together. A code is never used for a second cause.
 """
 
 from voicestack.diagnosis import (
+    causes_browsers,
     causes_call,
     causes_files,
     causes_models,
+    causes_outside,
     causes_servers,
     causes_sip,
 )
@@ -17,9 +19,11 @@ LEGS = (
     "settings and files",
     "processes and ports",
     "Redis",
+    "DNS",
     "TLS",
     "clock",
     "server",
+    "browsers",
     "worker",
     "hearing",
     "thinking",
@@ -29,14 +33,17 @@ LEGS = (
     "dispatch",
     "media",
     "conversation",
+    "from outside",
 )
 
 TABLE: tuple[Cause, ...] = (
     *causes_files.TABLE,
     *causes_servers.TABLE,
+    *causes_browsers.TABLE,
     *causes_models.TABLE,
     *causes_sip.TABLE,
     *causes_call.TABLE,
+    *causes_outside.TABLE,
 )
 BY_CODE = {cause.code: cause for cause in TABLE}
 

@@ -104,6 +104,13 @@ TABLE: tuple[Cause, ...] = (
         "compare STATE_DIR/caddy/pki with what browsers trust",
     ),
     Cause(
+        "TLS006",
+        TLS,
+        "the certificate ends soon and was not renewed",
+        "Caddy renews when a third of its time is left: something keeps it from that",
+        "`make logs S=caddy` says what; with ACME_EMAIL ports 80 and 443 must be open to the world",
+    ),
+    Cause(
         "TLS099",
         TLS,
         "TLS fails, cause unknown",

@@ -55,20 +55,6 @@ TABLE: tuple[Cause, ...] = (
         "`make logs S=sip`",
     ),
     Cause(
-        "OUT001",
-        SIP,
-        "the SIP port cannot be reached from here",
-        "a firewall on the way, another address, or a stack that is down: this side cannot tell",
-        "on the stack's machine: `scripts/sanity_check.py --quick`; if healthy, open the port",
-    ),
-    Cause(
-        "OUT002",
-        "TLS",
-        "the HTTPS port cannot be reached from here",
-        "a firewall on the way, another address, or Caddy is down",
-        "on the stack's machine: `scripts/sanity_check.py --quick`; if healthy, open the port",
-    ),
-    Cause(
         "LIN001",
         LINES,
         "a line of the file is not in LiveKit",

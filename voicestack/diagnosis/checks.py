@@ -5,13 +5,17 @@ from voicestack.diagnosis.legs import (
     files,
     hearing,
     lines,
+    names,
+    page,
     processes,
     redis_,
     server,
     sip,
+    sound,
     speaking,
     thinking,
     tls,
+    ways,
     worker,
 )
 from voicestack.diagnosis.model import Check
@@ -20,8 +24,11 @@ LOOKS: tuple[Check, ...] = (
     *files.CHECKS,
     *processes.CHECKS,
     *redis_.CHECKS,
+    *names.CHECKS,
     *tls.CHECKS,
     *server.CHECKS,
+    *ways.CHECKS,
+    *page.CHECKS,
     *sip.CHECKS,
     *lines.CHECKS,
     *worker.CHECKS,
@@ -39,6 +46,10 @@ READY = Check(
     needs=tuple(check.name for check in LOOKS),
 )
 QUICK: tuple[Check, ...] = (*LOOKS, READY)
+# Of what browsers need only the way that agents take too.
+NOT_FOR_PHONES = {
+    *("disk", "installed", "names", "tls", "tcp way", "relay", "relay over TLS", "page"),
+}
 # A call tells nothing new where a leg that it needs is broken.
 CALL = Check(
     "call",
@@ -46,7 +57,8 @@ CALL = Check(
     "a call of our own",
     call.look,
     call.judge,
-    needs=tuple(check.name for check in QUICK if check.name not in {"tls", "disk", "installed"}),
+    needs=tuple(check.name for check in LOOKS if check.name not in NOT_FOR_PHONES),
     limit_s=call.LIMIT_S,
 )
-ALL: tuple[Check, ...] = (*QUICK, CALL)
+# Two clients beside the call: their sound takes other ports, and the time is the same.
+ALL: tuple[Check, ...] = (*QUICK, sound.CHECK, CALL)

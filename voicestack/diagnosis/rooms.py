@@ -1,5 +1,6 @@
 """What livekit-server's API says of the room of one call."""
 
+import contextlib
 from dataclasses import dataclass
 
 import aiohttp
@@ -41,6 +42,13 @@ def livekit(context: Context) -> api.LiveKitAPI:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     key = (held.livekit_api_key, held.livekit_api_secret)
     return api.LiveKitAPI(url, *key, timeout=timeout, failover=False)
+
+
+async def forget(context: Context, name: str) -> None:
+    """End a room of our own; one that cannot be ended now is gone some seconds later."""
+    with contextlib.suppress(api.ServerError, aiohttp.ClientError, TimeoutError, OSError):
+        async with livekit(context) as client:
+            await client.room.delete_room(api.DeleteRoomRequest(room=name))
 
 
 async def look(context: Context, name: str) -> Room | None:

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 from livekit import api
 
-from voicestack.diagnosis.model import Check, Context, Finding, Unknown, Verdict
+from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Unknown, Verdict
 
 TIMEOUT_S = 2.0
 # The server forgives a minute (protocol auth/verifier.go); half of it is time to act.
@@ -115,7 +115,9 @@ def judge(facts: Facts) -> Verdict:
 
 async def look_again(context: Context) -> Facts:
     """The clock was judged on the same facts."""
-    found: Facts = context.facts["clock"]
+    found: Facts | None = context.facts.get("clock")
+    if found is None:
+        raise CannotTellError("it is seen together with what could not be looked at")
     return found
 
 

@@ -1,0 +1,131 @@
+"""Worlds for browsers: each breaks one thing between them and the media server, and mends it.
+
+`with blocked("udp dport 7882")(served), …`: they combine.
+"""
+
+import contextlib
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.diagnosis.lab import DOMAIN, ETC, STACK_ADDRESS, TURN_DOMAIN
+from tests.diagnosis.servers import Served
+
+World = Callable[[Served], contextlib.AbstractContextManager[None]]
+HTTPS = 443
+
+
+def blocked(*rules: str) -> World:
+    """A firewall on the stack's machine drops what these matches of nftables say."""
+    return lambda served: served.lab.firewall(*(f"{rule} drop" for rule in rules))
+
+
+def livekit(pattern: str, text: str) -> World:
+    """livekit.yaml with something else where this pattern is."""
+    return edited("livekit.yaml", "livekit", pattern, text)
+
+
+def caddy(pattern: str, text: str) -> World:
+    """The Caddyfile likewise."""
+    return edited("Caddyfile", "caddy", pattern, text)
+
+
+def edited(name: str, service: str, pattern: str, text: str) -> World:
+    """A configuration with something else where this pattern is; its server started with it."""
+    change = lambda before: re.sub(pattern, text, before, flags=re.DOTALL)  # noqa: E731
+    return lambda served: served.edited(name, service, change)
+
+
+def hosts(**names: str) -> World:
+    """What the stack's machine believes of names: `NAME="address address"`, empty for none."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        path = ETC / served.lab.name / "hosts"
+        before = path.read_text()
+        known = {"DOMAIN": DOMAIN, "TURN_DOMAIN": TURN_DOMAIN}
+        told = {"DOMAIN": STACK_ADDRESS, "TURN_DOMAIN": STACK_ADDRESS} | names
+        lines = [
+            f"{address} {known[key]}" for key, text in told.items() for address in text.split()
+        ]
+        # In place: each doctor has this very file mounted over /etc/hosts.
+        path.write_text("\n".join(["127.0.0.1 localhost", *lines]) + "\n")
+        try:
+            yield
+        finally:
+            path.write_text(before)
+
+    return broken
+
+
+@contextlib.contextmanager
+def stopped(served: Served, name: str) -> Iterator[None]:
+    """One server is not there."""
+    served.stop(name)
+    try:
+        yield
+    finally:
+        served.start(name)
+
+
+def without(name: str) -> World:
+    """One server is not there."""
+    return lambda served: stopped(served, name)
+
+
+def instead_of(name: str, *command: str) -> World:
+    """Another program has the server's place."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        with stopped(served, name):
+            stranger = subprocess.Popen(
+                ["ip", "netns", "exec", served.lab.name, *command],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+            )  # fmt: skip
+            try:
+                served.until_listening(HTTPS)
+                yield
+            finally:
+                stranger.kill()
+                stranger.wait()
+
+    return broken
+
+
+@contextlib.contextmanager
+def new_authority(served: Served) -> Iterator[None]:
+    """Caddy goes on with its old certificates; what browsers trust was made anew."""
+    root = served.folder / "state/caddy/pki/authorities/local/root.crt"
+    aside = root.with_suffix(".aside")
+    shutil.copy(root, aside)
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=another"]
+    where = ["-keyout", str(served.folder / "another.key"), "-out", str(root), "-days", "2"]
+    subprocess.run([*made, *where], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        aside.replace(root)
+
+
+def certificate(served: Served, name: str, days: tuple[int, int]) -> tuple[Path, Path]:
+    """A certificate of Caddy's own authority, for days from today on."""
+    from tests.diagnosis.certificates import signed_by
+
+    pki = served.folder / "state/caddy/pki/authorities/local"
+    return signed_by(pki, served.folder, name, days)
+
+
+def page_certificate(name: str, days: tuple[int, int]) -> World:
+    """The page under DOMAIN shows this certificate instead of Caddy's own."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        cert, key = certificate(served, name, days)
+        site = rf"(https://{re.escape(DOMAIN)}:443 {{\n)"
+        with caddy(site, rf"\1\ttls {cert} {key}\n")(served):
+            yield
+
+    return broken

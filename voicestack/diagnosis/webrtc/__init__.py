@@ -1,0 +1,1 @@
+"""A browser's half of a call, without a browser: signalling, ICE, relay, and sound."""
