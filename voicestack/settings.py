@@ -30,7 +30,7 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
-from voicestack.settings_tools import ToolSettings
+from voicestack.settings_tools import PATHS, ToolSettings
 from voicestack.settings_var import Var
 from voicestack.settings_webhooks import WebhookSettings
 
@@ -241,7 +241,8 @@ def _build(
     found: dict[str, Any] = {}
     for name in ("state_dir", "lines_file", "voicestack_cache", "llm_api_key_file"):
         found[name] = _absolute(root, getattr(settings, name))
-    found["tts_api_key_file"] = _absolute(root, settings.tts_api_key_file)
+    for name in ("tts_api_key_file", *PATHS):
+        found[name] = _absolute(root, getattr(settings, name))
     if settings.listen == "loopback":
         found["node_ip"] = network.LOOPBACK
     elif "NODE_IP" not in values:

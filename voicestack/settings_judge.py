@@ -10,6 +10,7 @@ from voicestack import ports
 from voicestack.env_file import Value
 from voicestack.errors import Fault
 from voicestack.network import Machine
+from voicestack.settings_tools import PATHS
 
 if TYPE_CHECKING:
     from voicestack.settings import Settings
@@ -33,6 +34,12 @@ def judge(
         path = getattr(settings, name.lower())
         if path is not None:
             faults += _key_file(name, path, _where(values, name))
+    for name in PATHS:
+        path = getattr(settings, name)
+        if path is not None and not os.access(path, os.R_OK):
+            where = _where(values, name.upper())
+            meaning = "is not there, or may not be read"
+            faults.append(Fault(where, name.upper(), str(path), meaning, "name one that is"))
     for name in ("STATE_DIR", "VOICESTACK_CACHE"):
         faults += _directory(name, getattr(settings, name.lower()), _where(values, name))
     return faults

@@ -1,10 +1,14 @@
 """Settings of what agents can do besides talking."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from voicestack.settings_var import Var
+
+# Files and folders that must be there.
+PATHS = ("mcp_file",)
 
 
 class ToolSettings(BaseModel):
@@ -17,3 +21,6 @@ class ToolSettings(BaseModel):
         Annotated[int, Field(ge=1, le=1000)],
         Var("tools", "1 to 1000", ("agent",), unit="calls of tools"),
     ] = Field(10, description="most that an agent may do in one call; a model that loops stops")
+    mcp_file: Annotated[
+        Path | None, Var("tools", "a YAML file that is there", ("agent",), default="no servers")
+    ] = Field(None, description="MCP servers, and which of their tools agents may use")

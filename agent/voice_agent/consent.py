@@ -6,6 +6,7 @@ arguments that the tool would run with, and the answer is read here.
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,7 +65,7 @@ def is_yes(text: str) -> bool:
 
 def spoken(template: str, arguments: Mapping[str, Any]) -> str:
     """Put the arguments into the question, as they can be said aloud."""
-    said = {
-        name: _UNSPEAKABLE.sub(" ", str(value))[:MOST_CHARS] for name, value in arguments.items()
-    }
-    return template.format(**said)
+    said: defaultdict[str, str] = defaultdict(lambda: "it")
+    for name, value in arguments.items():
+        said[name] = _UNSPEAKABLE.sub(" ", str(value))[:MOST_CHARS]
+    return template.format_map(said)

@@ -75,7 +75,10 @@ class Guard:
             ):
                 result = results.checked(await tool(*args, **named), outside=held.outside)
             outcome = "done"
-        except (ToolError, StopResponse):  # said on purpose, by its author
+        except ToolError as error:  # said on purpose, by the tool's author
+            outcome = "answered"
+            raise ToolError(results.checked(error.message, outside=held.outside)) from error
+        except StopResponse:
             outcome = "answered"
             raise
         except TimeoutError:
@@ -201,22 +204,22 @@ class GuardedToolset(Toolset):
 
     def __init__(self, inner: Toolset, settings: AgentSettings) -> None:
         super().__init__(id=inner.id)
-        self._inner, self._settings = inner, settings
+        self.inner, self._settings = inner, settings
         self._made: dict[int, Tool | Toolset] = {}
 
     @property
     def tools(self) -> Sequence[Tool | Toolset]:
         """What the set has by now."""
-        return guarded_all(self._inner.tools, self._settings, self._made)
+        return guarded_all(self.inner.tools, self._settings, self._made)
 
     async def setup(self) -> "GuardedToolset":
         """Have the set begin."""
-        await self._inner.setup()
+        await self.inner.setup()
         return self
 
     async def aclose(self) -> None:
         """Have the set end."""
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
 def guarded_all(

@@ -19,6 +19,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import faster_whisper, openai
 from openai import AsyncClient
 
+from voice_agent import remote
 from voice_agent.clauses import ClauseTokenizer
 from voice_agent.settings import AgentSettings, load
 
@@ -108,6 +109,7 @@ def prewarm(process: JobProcess) -> None:
     settings = load()
     stages = Pipeline(stt=build_stt(settings), llm=build_llm(settings), tts=build_tts(settings))
     stages.stt.prewarm()
+    remote.prewarm(settings.mcp_file)
     process.userdata["pipeline"] = stages
 
 

@@ -34,6 +34,7 @@ class AgentSettings(BaseSettings):
     tool_seconds: float = Field(default=5, gt=0)
     # In one call, all tools together: a model that loops stops here.
     tools_per_minute: int = Field(default=10, ge=1)
+    mcp_file: Path | None = None
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.
     drain_s: int = Field(default=60, ge=0)

@@ -19,7 +19,7 @@ from livekit.agents import (
 )
 from livekit.agents.llm import ChatChunk, ChoiceDelta, FunctionTool, Tool, Toolset
 
-from voice_agent import guard, scope, spoken, transfer
+from voice_agent import guard, remote, scope, spoken, transfer
 from voice_agent.brief import first_sentences
 from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
@@ -44,8 +44,14 @@ class Desk(Agent):
         super().__init__(
             instructions=instructions.format(**facts(settings)),
             chat_ctx=chat_ctx,
-            tools=[self._transfer_tool()] if self._targets else None,
+            tools=self._more_tools(),
         )
+
+    def _more_tools(self) -> list[Tool | Toolset]:
+        """What settings and files add to the methods below."""
+        module = type(self).__module__.rpartition(".")[2]
+        more: list[Tool | Toolset] = [*remote.toolsets(self.settings.mcp_file, module)]
+        return [*more, self._transfer_tool()] if self._targets else more
 
     @property
     def tools(self) -> list[Tool | Toolset]:
