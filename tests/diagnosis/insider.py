@@ -7,17 +7,20 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from livekit import api
+
 from tests.calls import world
-from voicestack import settings
-from voicestack.diagnosis import checks, doctor, outside
+from voicestack import credentials, settings
+from voicestack.diagnosis import checks, doctor, outside, packets
 from voicestack.diagnosis.legs import files, names, page, server, sound, tls, ways
 from voicestack.diagnosis.model import Check
 from voicestack.native.up import Stack
+from voicestack.settings import Settings
 
 # What browsers need, without the processes and files that only a whole stack has.
 BROWSERS = (
@@ -58,11 +61,30 @@ def obey(order: Mapping[str, Any]) -> dict[str, Any]:
         stack.paths.make()
         stack.prepare()
         return {}
+    if "token" in order:
+        held = credentials.read(settings.load(folder, environ=environ))
+        grants = api.VideoGrants(room_join=True, room="outside")
+        made = api.AccessToken(held.livekit_api_key, held.livekit_api_secret)
+        Path(order["token"]).write_text(made.with_identity("o").with_grants(grants).to_jwt())
+        return {}
     load = lambda: settings.load(folder, environ=environ)  # noqa: E731
     clock = lambda: time.time() + order.get("shift_s", 0.0)  # noqa: E731
-    examined = doctor.examine(world.ROOT, which(order), load=load, clock=clock)
-    report, context = asyncio.run(examined)
-    return report.as_json() | {"facts": repr(context.facts)}
+    return asyncio.run(examined(order, load, clock))
+
+
+async def examined(
+    order: Mapping[str, Any], load: Callable[[], Settings], clock: Callable[[], float]
+) -> dict[str, Any]:
+    """The report, with what a merge needs."""
+    report, context = await doctor.examine(world.ROOT, which(order), load=load, clock=clock)
+    notes: dict[str, Any] = {}
+    if "outside" in order:
+        notes = await outside.notes_of(outside.target_of(order["outside"], world.NUMBER))
+    elif "count_s" in order:
+        print(json.dumps({"counting": True}), flush=True)
+        packed = await packets.count(context, order["count_s"])
+        notes = {"address": str(context.settings.node_ip), "packets": packed}
+    return report.as_json() | {"notes": notes}
 
 
 if __name__ == "__main__":

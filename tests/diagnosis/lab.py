@@ -57,9 +57,11 @@ class Lab:
         """The namespace of the phone."""
         return f"{self.name}-phone"
 
-    def run(self, *command: str, given: str = "", timeout_s: float = LOOK_TIMEOUT_S) -> str:
+    def run(
+        self, *command: str, given: str = "", timeout_s: float = LOOK_TIMEOUT_S, where: str = ""
+    ) -> str:
         """Run something inside; what it printed."""
-        done = self.attempt(*command, given=given, timeout_s=timeout_s)
+        done = self.attempt(*command, given=given, timeout_s=timeout_s, where=where)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
@@ -84,16 +86,17 @@ class Lab:
         return report
 
     @contextlib.contextmanager
-    def firewall(self, *rules: str) -> Iterator[None]:
-        """Packets that reach the stack's machine meet these rules of nftables."""
-        chain = "type filter hook input priority 0; policy accept;"
+    def firewall(self, *rules: str, where: str = "", hook: str = "input") -> Iterator[None]:
+        """Packets that reach a machine, the stack's if none is named, meet rules of nftables."""
+        place = where or self.name
+        chain = f"type filter hook {hook} priority 0; policy accept;"
         lines, name = "\n".join(rules), f"lab{secrets.token_hex(3)}"
         table = f"table inet {name} {{\nchain input {{\n{chain}\n{lines}\n}}\n}}\n"
-        self.run("nft", "-f", "-", given=table)
+        self.run("nft", "-f", "-", given=table, where=place)
         try:
             yield
         finally:
-            self.run("nft", "delete", "table", "inet", name)
+            self.run("nft", "delete", "table", "inet", name, where=place)
 
 
 @contextlib.contextmanager

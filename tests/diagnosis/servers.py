@@ -31,7 +31,11 @@ class Served:
     doctors: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
 
     def order(self, where: str = "", **order: Any) -> dict[str, Any]:
-        """Have the doctor on a machine do something."""
+        """Have the doctor on a machine do something, and wait for it."""
+        return self.begin(where, **order)()
+
+    def begin(self, where: str = "", **order: Any) -> Callable[[], dict[str, Any]]:
+        """Have it begun; the result waits for the end."""
         place = where or self.lab.name
         doctor = self.doctors.get(place)
         if doctor is None:
@@ -45,8 +49,13 @@ class Served:
         whole = {"folder": str(self.folder), "environ": self.environ, **order}
         doctor.stdin.write(json.dumps(whole) + "\n")
         doctor.stdin.flush()
-        said: dict[str, Any] = json.loads(doctor.stdout.readline())
-        return said
+        stdout = doctor.stdout
+
+        def end() -> dict[str, Any]:
+            said: dict[str, Any] = json.loads(stdout.readline())
+            return said
+
+        return end
 
     def look(self, checks: str = "browsers", **more: Any) -> dict[str, Any]:
         """What the doctor on the stack's machine says."""

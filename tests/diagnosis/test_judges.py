@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from voicestack.diagnosis import causes, judge_call, outside, outside_ways
+from voicestack.diagnosis import causes, judge_call, merge, outside, outside_ways
 from voicestack.diagnosis import history as past
 from voicestack.diagnosis.evidence import CallLog, Counters
 from voicestack.diagnosis.legs import (
@@ -67,6 +67,25 @@ DEAF = replace(HEALTHY, replied=False)
 
 def counted(**fields: int) -> CallLog:
     return replace(LOG, counters=replace(COUNTED, **fields))
+
+
+def found(code: str, subject: str = "") -> dict[str, str]:
+    return {"code": code, "seen": "x", "subject": subject}
+
+
+CLOSED = found("OUT001")
+COUNTS = {"sip": {"arrived": 0, "answered": 0}}
+
+
+def judge_merged(told: tuple[dict[str, Any], dict[str, Any]]) -> Verdict:
+    """Reports with little in them: findings, and what a merge needs besides."""
+    notes = ({"address": "203.0.113.9"}, {"outside": True, "addresses": ["203.0.113.9"]})
+    reports = [
+        {"findings": each.pop("findings", []), "notes": note | each, "checks": [], "took_s": 0.1}
+        for each, note in zip(map(dict, told), notes, strict=True)
+    ]
+    results = merge.merge(*reversed(reports)).results
+    return [each for result in results for each in (*result.findings, *result.unknowns)]
 
 
 def with_way(kind: str, failed: str = "", **fields: Any) -> ways.Facts:
@@ -228,6 +247,18 @@ ROWS: Sequence[Row] = [
      ways=(Way("udp", "answer"),)), ["ICE002"]),
     (outside_ways.judge, replace(FAR, status=401, error="HTTP 401"), ["OUT007"]),
     (outside_ways.judge, replace(FAR, error="HTTP 502"), ["WEB003"]),
+    # both machines together
+    *((judge_merged, told, codes) for told, codes in (
+        (({}, {}), []),
+        (({"packets": COUNTS}, {"findings": [CLOSED]}), ["FWL002 sip"]),
+        (({"packets": {"sip": {"arrived": 3, "answered": 0}}}, {"findings": [CLOSED]}), ["FWL001 sip"]),
+        (({"packets": {"sip": {"arrived": 3, "answered": 3}}}, {"findings": [CLOSED]}), ["FWL003 sip"]),
+        (({"packets": COUNTS}, {"findings": [CLOSED], "addresses": ["203.0.113.8"]}), ["FWL004"]),
+        (({}, {"findings": [CLOSED]}), ["unknown"]),
+        (({"findings": [found("PRC003", "sip")]}, {"findings": [CLOSED]}), ["PRC003 sip"]),
+        (({"findings": [found("LLM002")]}, {"findings": [found("MED003")]}), ["LLM002", "MED003"]),
+        (({}, {"findings": [found("MED003"), found("XYZ001")]}), ["MED003"]),
+    )),
     # worker
     (worker.judge, WORKS, []),
     (worker.judge, replace(WORKS, status=503, text="failed to connect to livekit"), ["WRK001"]),

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.diagnosis.lab import DOMAIN, ETC, STACK_ADDRESS, TURN_DOMAIN
+from tests.diagnosis.lab import DOMAIN, ETC, PHONE_ADDRESS, STACK_ADDRESS, TURN_DOMAIN
 from tests.diagnosis.servers import Served
 
 World = Callable[[Served], contextlib.AbstractContextManager[None]]
@@ -129,3 +129,35 @@ def page_certificate(name: str, days: tuple[int, int]) -> World:
             yield
 
     return broken
+
+
+@contextlib.contextmanager
+def nothing(_: Served) -> Iterator[None]:
+    """All is well."""
+    yield
+
+
+def blocked_before(*rules: str) -> World:
+    """A firewall in front of the stack's machine: packets end on their way to it."""
+    return lambda served: served.lab.firewall(
+        *(f"{rule} drop" for rule in rules), where=served.lab.outside, hook="output"
+    )
+
+
+def blocked_behind(*rules: str) -> World:
+    """A firewall on the way back: answers end before they arrive."""
+    return lambda served: served.lab.firewall(
+        *(f"{rule} drop" for rule in rules), where=served.lab.outside
+    )
+
+
+@contextlib.contextmanager
+def called_elsewhere(served: Served) -> Iterator[None]:
+    """Elsewhere the name of the page leads to a machine on which nothing listens."""
+    path = ETC / served.lab.outside / "hosts"
+    before = path.read_text()
+    path.write_text(f"127.0.0.1 localhost\n{PHONE_ADDRESS} {DOMAIN} {TURN_DOMAIN}\n")
+    try:
+        yield
+    finally:
+        path.write_text(before)

@@ -13,6 +13,7 @@ from voicestack.cli.logs import logs
 from voicestack.cli.make_call import make_call
 from voicestack.cli.mint_token import mint_token
 from voicestack.cli.ports import show_ports
+from voicestack.cli.sanity_check import sanity_check
 from voicestack.cli.watch import watch_room
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ for command in (
     *(stack.up, stack.status, stack.down, logs),
     *(workers.check_agent_status, workers.list_workers),
     *(calls.dispatch, calls.hangup, watch_room),
-    *(make_call, load_test, mint_token, new_agent, show_ports),
+    *(make_call, load_test, mint_token, new_agent, show_ports, sanity_check),
 ):
     app.command()(command)
 app.command(name="test-call")(call)

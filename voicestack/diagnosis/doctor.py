@@ -5,15 +5,28 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
+from rich.console import Console
+
 from voicestack import credentials, settings
-from voicestack.diagnosis import bundle, causes, checks, history, outside, redact, watch
+from voicestack.diagnosis import (
+    bundle,
+    causes,
+    checks,
+    history,
+    merge,
+    outside,
+    packets,
+    patience,
+    redact,
+    watch,
+)
 from voicestack.diagnosis.explain import explain
 from voicestack.diagnosis.legs import files
-from voicestack.diagnosis.model import Check, Context, Result
+from voicestack.diagnosis.model import CannotTellError, Check, Context, Result
 from voicestack.diagnosis.outside import Target
 from voicestack.diagnosis.report import (
     COULD_NOT_LOOK,
@@ -38,6 +51,7 @@ class Order:
     past_call: str | None = None  # None: no call of the past; "": the last one
     bundle: Path | None = None
     outside: Target | None = None  # look at this host from here
+    count_s: float = 0.0  # afterwards, count packets at the network card for so long
     watch: bool = False
 
 
@@ -79,14 +93,45 @@ def diagnose(root: Path, order: Order) -> int:
 
     if order.watch:
         return _watch(root, as_json=order.as_json)
-    report, context = asyncio.run(examine(root, _which(order), progress=progress))
-    if order.as_json:
-        print(json.dumps(report.as_json()))
-    else:
-        show(report, console())
+    with patience.at_most(patience.MOST_S + order.count_s):
+        report, context = patience.run(_examined(root, order, progress, talk))
+    _print(report, as_json=order.as_json)
     if order.bundle is not None:
         _write_bundle(order.bundle, report, context)
         talk.print(f"written: {order.bundle} (secrets and numbers are hidden; read it first)")
+    return report.exit_code
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.as_json()))
+    else:
+        show(report, console())
+
+
+async def _examined(
+    root: Path, order: Order, progress: Callable[[Result], None], talk: Console
+) -> tuple[Report, Context]:
+    """The report, with what a merge needs besides."""
+    report, context = await examine(root, _which(order), progress=progress)
+    if order.outside is not None:
+        return replace(report, notes=await outside.notes_of(order.outside)), context
+    if context.stack is None:
+        return report, context
+    notes: dict[str, object] = {"address": str(context.settings.node_ip)}
+    if order.count_s:
+        talk.print(f"counting packets for {order.count_s:g} s: look from outside now")
+        try:
+            notes["packets"] = await packets.count(context, order.count_s)
+        except CannotTellError as error:
+            talk.print(f"{error}: {error.unknown.decide}")
+    return replace(report, notes=notes), context
+
+
+def merged(one: Path, other: Path, *, as_json: bool) -> int:
+    """Judge two reports together."""
+    report = merge.merge(merge.read(one), merge.read(other))
+    _print(report, as_json=as_json)
     return report.exit_code
 
 

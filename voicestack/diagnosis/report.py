@@ -1,6 +1,7 @@
 """What a diagnosis prints: text for people, JSON for programs, an exit code for both."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -28,6 +29,7 @@ class Report:
     results: tuple[Result, ...]
     took_s: float
     secrets: tuple[str, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)  # what a merge needs besides
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -54,6 +56,7 @@ class Report:
             "took_s": round(self.took_s, 2),
             "findings": [self._finding(each) for each in self.findings],
             "checks": [self._result(each) for each in self.results],
+            "notes": dict(self.notes),
         }
 
     def _finding(self, finding: Finding) -> dict[str, str]:

@@ -49,13 +49,18 @@ async def _one(
 async def _look_and_judge(
     check: Check, context: Context
 ) -> tuple[tuple[Finding, ...], tuple[Unknown, ...]]:
+    # Not asyncio.timeout: it would wait for a look that does not let itself be stopped.
+    looking = asyncio.ensure_future(check.look(context))
     try:
-        async with asyncio.timeout(check.limit_s):
-            facts = await check.look(context)
+        done, _ = await asyncio.wait({looking}, timeout=check.limit_s)
+    finally:
+        looking.cancel()
+    if not done:
+        return (), (Unknown(f"looking took longer than {check.limit_s:g} s", "run it once more"),)
+    try:
+        facts = looking.result()
     except CannotTellError as error:
         return (), (error.unknown,)
-    except TimeoutError:
-        return (), (Unknown(f"looking took longer than {check.limit_s:g} s", "run it once more"),)
     except Exception as error:  # the edge: a look that fails must not hide what others see
         return (), (Unknown(f"looking failed: {type(error).__name__}: {error}"),)
     context.facts[check.name] = facts

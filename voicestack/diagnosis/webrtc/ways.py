@@ -52,7 +52,10 @@ async def by_udp(invitation: Invitation, to: Address) -> Way:
     """Straight to the media port."""
     protocol = _Datagrams()
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: protocol, remote_addr=to)
+    try:
+        transport, _ = await loop.create_datagram_endpoint(lambda: protocol, remote_addr=to)
+    except OSError as error:  # no route
+        return Way("udp", "answer", f"{_shown(to)} UDP: {error.strerror}")
 
     async def send(data: bytes) -> None:
         transport.sendto(data)
