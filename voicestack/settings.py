@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from voicestack import env_file, network, ports, settings_judge
+from voicestack import env_file, network, ports, settings_judge, settings_tools
 from voicestack.env_file import Value, shown
 from voicestack.errors import Fault, SettingsError
 from voicestack.settings_history import HistorySettings
@@ -243,6 +243,7 @@ def _build(
         found[name] = _absolute(root, getattr(settings, name))
     for name in ("tts_api_key_file", *PATHS):
         found[name] = _absolute(root, getattr(settings, name))
+    found["caller_data"] = settings_tools.absolute(root, settings.caller_data)
     if settings.listen == "loopback":
         found["node_ip"] = network.LOOPBACK
     elif "NODE_IP" not in values:

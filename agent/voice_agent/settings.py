@@ -3,6 +3,7 @@
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,11 @@ class AgentSettings(BaseSettings):
     # In one call, all tools together: a model that loops stops here.
     tools_per_minute: int = Field(default=10, ge=1)
     mcp_file: Path | None = None
+    knowledge_dir: Path | None = None
+    # A CSV or JSON file, or an HTTP endpoint.
+    caller_data: str = ""
+    caller_data_number: Literal["full", "masked"] = "full"
+    caller_data_token_file: Path | None = None
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.
     drain_s: int = Field(default=60, ge=0)

@@ -11,6 +11,7 @@ from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, ro
 from voice_agent import (
     agents,
     barge_in,
+    callers,
     latency,
     limits,
     occupancy,
@@ -111,8 +112,12 @@ async def answer_call(ctx: JobContext) -> None:
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
     occupancy.watch(ctx, settings.state_dir, caller)
+    looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await until_answered(ctx.room, caller)
-    await takeover.first_words(session, settings, named.greeting(settings), report)
+    customer = await callers.introduce(ctx, session, callers.number_of(caller), await looking)
+    await takeover.first_words(
+        session, settings, agents.greeting(named, settings, customer), report
+    )
     limits.watch(ctx, session, settings)
     await reading
 

@@ -9,7 +9,7 @@ import logging
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from livekit.agents import Agent
 
@@ -55,3 +55,11 @@ def of(name: str) -> AgentModule:
         log.warning("no such agent, the receptionist answers", extra={"agent": name})
         module = DEFAULT
     return cast("AgentModule", import_module(f"{__name__}.{module}"))
+
+
+def greeting(named: AgentModule, settings: AgentSettings, customer: Mapping[str, Any]) -> str:
+    """Return the first words: with the caller's name where it is known and the agent greets so."""
+    by_name = getattr(named, "greeting_by_name", None)
+    if customer.get("name") and by_name is not None:
+        return str(by_name(settings, str(customer["name"])))
+    return named.greeting(settings)

@@ -19,7 +19,7 @@ from livekit.agents import (
 )
 from livekit.agents.llm import ChatChunk, ChoiceDelta, FunctionTool, Tool, Toolset
 
-from voice_agent import guard, remote, scope, spoken, transfer
+from voice_agent import guard, knowledge, remote, scope, spoken, transfer
 from voice_agent.brief import first_sentences
 from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
@@ -51,6 +51,8 @@ class Desk(Agent):
         """What settings and files add to the methods below."""
         module = type(self).__module__.rpartition(".")[2]
         more: list[Tool | Toolset] = [*remote.toolsets(self.settings.mcp_file, module)]
+        if self.settings.knowledge_dir is not None:
+            more.append(knowledge.tool(self.settings.knowledge_dir))
         return [*more, self._transfer_tool()] if self._targets else more
 
     @property

@@ -28,6 +28,11 @@ def greeting(settings: AgentSettings) -> str:
     return f"Hello, this is {settings.business_name}. How can I help you?"
 
 
+def greeting_by_name(settings: AgentSettings, name: str) -> str:
+    """Return the first words to a caller whom CALLER_DATA knows."""
+    return f"Hello {name}, this is {settings.business_name}. How can I help you?"
+
+
 def make(settings: AgentSettings) -> Agent:
     """Make the agent of one call."""
     return Receptionist(settings)

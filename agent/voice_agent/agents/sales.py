@@ -19,6 +19,11 @@ def greeting(settings: AgentSettings) -> str:
     return f"{settings.business_name}, sales. What can I do for you?"
 
 
+def greeting_by_name(settings: AgentSettings, name: str) -> str:
+    """Return the first words to a caller whom CALLER_DATA knows."""
+    return f"Hello {name}, this is {settings.business_name}, sales. What can I do for you?"
+
+
 def make(settings: AgentSettings) -> Agent:
     """Make the agent of one call."""
     return Sales(settings)

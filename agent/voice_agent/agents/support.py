@@ -26,6 +26,11 @@ def greeting(settings: AgentSettings) -> str:
     return f"{settings.business_name}, support. What does not work?"
 
 
+def greeting_by_name(settings: AgentSettings, name: str) -> str:
+    """Return the first words to a caller whom CALLER_DATA knows."""
+    return f"Hello {name}, this is {settings.business_name}, support. What does not work?"
+
+
 def make(settings: AgentSettings) -> Agent:
     """Make the agent of one call."""
     return Support(settings)
