@@ -18,15 +18,16 @@ def main() -> None:
     occupancy.clear(settings.state_dir)
     pipeline.share_ears(settings)
     # The first caller may ring before the voice is up: never wait for it here.
-    greetings = [agents.of(name).greeting(settings) for name in agents.names()]
-    threading.Thread(target=render, args=([*greetings, takeover.EXCUSE_TEXT],), daemon=True).start()
+    threading.Thread(target=render, daemon=True).start()
     cli.run_app(server)
 
 
-def render(texts: list[str]) -> None:
-    """Have the voice speak what is said in the same way each time."""
-    for text in dict.fromkeys(texts):
-        sounds.render(settings, text)
+def render() -> None:
+    """Have each agent's voice speak what it says in the same way each time."""
+    for name in agents.names():
+        own = agents.tailored(agents.of(name), settings)
+        sounds.render(own, agents.of(name).greeting(own))
+        sounds.render(own, takeover.EXCUSE_TEXT)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from voice_agent import (
     takeover,
 )
 from voice_agent.report import CallReport
-from voice_agent.settings import load
+from voice_agent.settings import AgentSettings, load
 
 log = logging.getLogger("voice_agent")
 
@@ -78,25 +78,14 @@ async def answer_call(ctx: JobContext) -> None:
     """One job is one phone call."""
     ctx.log_context_fields = {"room": ctx.room.name}
     stages: pipeline.Pipeline = ctx.proc.userdata["pipeline"]  # ears, mind, voice
-    session = AgentSession[None](
-        stt=stages.stt,
-        llm=stages.llm,
-        tts=stages.tts,
-        turn_handling=pipeline.turn_handling(),
-        conn_options=pipeline.connect_options(),
-        transcription_timeout=rescue.TRANSCRIPTION_TIMEOUT_S,
-        # A phone cancels its own echo. The default is deaf to callers in its first three seconds.
-        aec_warmup_duration=None,
-        user_away_timeout=settings.silence_s,
-        # A caller who has hung up says nothing more that is worth a line being busy.
-        session_close_transcript_timeout=0.1,
-    )
+    named = agents.of(agents.wanted(ctx.job.agent_name, ctx.job.metadata))
+    own = agents.tailored(named, settings)
+    session = new_session(stages, own)
     scope.limit(session, scope.of_job(ctx))
     report = CallReport(ctx, settings, session)
     latency.log_turns(session, report.turn)
     rescue.watch(session)
-    named = agents.of(report.agent)
-    agent = named.make(settings)
+    agent = named.make(own)
     await session.start(
         agent=agent,
         room=ctx.room,
@@ -115,11 +104,26 @@ async def answer_call(ctx: JobContext) -> None:
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await until_answered(ctx.room, caller)
     customer = await callers.introduce(ctx, session, callers.number_of(caller), await looking)
-    await takeover.first_words(
-        session, settings, agents.greeting(named, settings, customer), report
-    )
-    limits.watch(ctx, session, settings)
+    await takeover.first_words(session, own, agents.greeting(named, own, customer), report)
+    limits.watch(ctx, session, own)
     await reading
+
+
+def new_session(stages: pipeline.Pipeline, own: AgentSettings) -> AgentSession[None]:
+    """Put ears, mind and voice together for one call."""
+    return AgentSession[None](
+        stt=stages.stt,
+        llm=stages.llm,
+        tts=stages.tts,
+        turn_handling=pipeline.turn_handling(),
+        conn_options=pipeline.connect_options(),
+        transcription_timeout=rescue.TRANSCRIPTION_TIMEOUT_S,
+        # A phone cancels its own echo. The default is deaf to callers in its first three seconds.
+        aec_warmup_duration=None,
+        user_away_timeout=own.silence_s,
+        # A caller who has hung up says nothing more that is worth a line being busy.
+        session_close_transcript_timeout=0.1,
+    )
 
 
 async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from livekit.agents import Agent
+from pydantic import ValidationError
 
 from voice_agent.settings import AgentSettings
 
@@ -55,6 +56,25 @@ def of(name: str) -> AgentModule:
         log.warning("no such agent, the receptionist answers", extra={"agent": name})
         module = DEFAULT
     return cast("AgentModule", import_module(f"{__name__}.{module}"))
+
+
+# What an agent's LIMITS may set, over the settings of the whole worker.
+OWN_LIMITS = {"max_call_minutes", "silence_s", "tool_seconds", "tools_per_minute"}
+
+
+def tailored(named: AgentModule, settings: AgentSettings) -> AgentSettings:
+    """Return the settings for calls of one agent, with its VOICE and its LIMITS."""
+    changes: dict[str, Any] = dict(getattr(named, "LIMITS", {}))
+    if unknown := changes.keys() - OWN_LIMITS:
+        log.warning("limits that there are not", extra={"limits": sorted(unknown)})
+    changes = {name: value for name, value in changes.items() if name in OWN_LIMITS}
+    if voice := getattr(named, "VOICE", ""):
+        changes["tts_voice"] = voice
+    try:
+        return AgentSettings.model_validate(settings.model_dump() | changes)
+    except ValidationError as error:  # an agent with a typing error still answers
+        log.warning("limits are unfit", extra={"reason": str(error.errors()[0]["msg"])})
+        return settings
 
 
 def greeting(named: AgentModule, settings: AgentSettings, customer: Mapping[str, Any]) -> str:

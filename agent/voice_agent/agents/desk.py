@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import Any
 
 from livekit import api
 from livekit.agents import (
+    NOT_GIVEN,
     Agent,
     ChatContext,
     ModelSettings,
+    NotGivenOr,
     RunContext,
     function_tool,
     get_job_context,
+    tts,
 )
 from livekit.agents.llm import ChatChunk, ChoiceDelta, FunctionTool, Tool, Toolset
 
-from voice_agent import guard, knowledge, remote, scope, spoken, transfer
+from voice_agent import guard, knowledge, pipeline, remote, scope, spoken, transfer
 from voice_agent.brief import first_sentences
 from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
@@ -45,6 +49,7 @@ class Desk(Agent):
             instructions=instructions.format(**facts(settings)),
             chat_ctx=chat_ctx,
             tools=self._more_tools(),
+            tts=self._own_voice(),
         )
 
     def _more_tools(self) -> list[Tool | Toolset]:
@@ -54,6 +59,13 @@ class Desk(Agent):
         if self.settings.knowledge_dir is not None:
             more.append(knowledge.tool(self.settings.knowledge_dir))
         return [*more, self._transfer_tool()] if self._targets else more
+
+    def _own_voice(self) -> NotGivenOr[tts.TTS[Any]]:
+        """Speak with the VOICE of the agent's module, where it has one."""
+        voice = getattr(sys.modules[type(self).__module__], "VOICE", "")
+        if not voice:
+            return NOT_GIVEN
+        return pipeline.build_tts(self.settings.model_copy(update={"tts_voice": voice}))
 
     @property
     def tools(self) -> list[Tool | Toolset]:

@@ -1,6 +1,9 @@
 """Several agents in one worker: found by name, with words of their own, handing over."""
 
+from typing import Any, ClassVar
+
 import pytest
+from livekit.agents.utils import is_given
 
 from voice_agent import agents
 from voice_agent.agents.sales import Sales
@@ -54,3 +57,37 @@ async def test_a_hand_over_keeps_what_was_said(agent_settings: AgentSettings) ->
     assert "My boat leaks." in [item.text_content for item in support.chat_ctx.messages()]
     assert "support desk" in str(support.instructions)
     assert support.arrival
+
+
+class Named:
+    """An agent's module with a voice and limits of its own."""
+
+    VOICE = "en_GB-alan-medium"
+    LIMITS: ClassVar[dict[str, Any]] = {"silence_s": 5, "tool_seconds": 2}
+
+    def greeting(self, settings: AgentSettings) -> str:
+        return "Hello."
+
+
+def test_an_agent_has_its_own_voice_and_limits(
+    agent_settings: AgentSettings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its module names them; what is unfit is logged and left out."""
+    own = agents.tailored(Named(), agent_settings)  # type: ignore[arg-type]
+    assert (own.tts_voice, own.silence_s, own.tool_seconds) == ("en_GB-alan-medium", 5, 2)
+    assert own.tools_per_minute == agent_settings.tools_per_minute
+    assert agents.tailored(agents.of("sales"), agent_settings) == agent_settings
+    monkeypatch.setattr(Named, "LIMITS", {"silence_s": -1})
+    assert agents.tailored(Named(), agent_settings) == agent_settings  # type: ignore[arg-type]
+    monkeypatch.setattr(Named, "LIMITS", {"llm_url": "http://elsewhere"})
+    assert agents.tailored(Named(), agent_settings).llm_url == agent_settings.llm_url  # type: ignore[arg-type]
+    assert "limits that there are not" in caplog.text
+
+
+def test_a_voice_is_kept_over_a_hand_over(
+    agent_settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent speaks with it, wherever the call came from; others with the worker's."""
+    assert not is_given(Sales(agent_settings).tts)
+    monkeypatch.setattr(agents.of("sales"), "VOICE", "en_GB-alan-medium", raising=False)
+    assert is_given(Sales(agent_settings).tts)
