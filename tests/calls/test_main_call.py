@@ -15,9 +15,10 @@ GREETING_S = 3.0
 TURN_MS = 8_000
 STOPS_S = 2.0
 TURNS = 20
+LISTENS_S = 4.0
 
 
-@pytest.mark.xfail(strict=False, reason="hung once since the call guard came in")
+@pytest.mark.timeout(900)  # four minutes of speech, and a busy machine speaks more slowly
 async def test_twenty_turns_of_human_speech_are_answered(
     stack: Stack, utterances: list[Utterance]
 ) -> None:
@@ -36,7 +37,7 @@ async def test_twenty_turns_of_human_speech_are_answered(
             first = await call.first_audio(timeout_s=TURN_MS / 1000)
             assert first is not None, f"turn {number} was not answered: {utterance.text}"
             assert 1000 * (first - said.speech_ended_at) < TURN_MS
-            await call.listen(until_quiet_s=0.7, timeout_s=1)
+            await call.listen(until_quiet_s=0.7, timeout_s=1, longest_s=LISTENS_S)
 
 
 async def test_the_agent_stops_when_the_caller_speaks(

@@ -57,7 +57,9 @@ def watch_room(
 
 
 async def _watch(office: Office, room: str, for_s: float, tell: Tell) -> None:
-    from livekit import rtc  # loads a library of 30 MB: only for those who watch
+    # Loads a library of 30 MB: only for those who watch.
+    from livekit import rtc
+    from livekit.rtc.data_stream import StreamError
 
     async with office.livekit() as client:
         await room_of(client, room)  # joining would make it
@@ -66,7 +68,10 @@ async def _watch(office: Office, room: str, for_s: float, tell: Tell) -> None:
     tasks: set[asyncio.Task[None]] = set()
 
     async def caption(reader: Any, identity: str) -> None:
-        text = await reader.read_all()
+        try:
+            text = await reader.read_all()
+        except StreamError:  # whoever spoke is gone, and the sentence with him
+            return
         if text.strip() and reader.info.attributes.get("lk.transcription_final") != "false":
             tell("said", {"identity": identity, "text": f"{identity}: {text}"})
 
