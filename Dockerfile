@@ -40,7 +40,7 @@ USER 10001:10001
 FROM packages AS python
 # A volume takes the owner and mode of the folder that it is first mounted on: hence these folders.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin voicestack \
-    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages \
+    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages /state/recordings \
         /handed/redis /handed/livekit /handed/sip /handed/control /handed/models /handed/agent /handed/caddy
 COPY voicestack/compose/with-env /usr/local/bin/
 COPY . .

@@ -15,7 +15,7 @@ import uvicorn
 from livekit import api
 from starlette.applications import Starlette
 
-from control import app, log
+from control import app, log, recordings
 from control.clerk import Clerk, asker
 from control.courier import Courier
 from control.desk import Desk
@@ -73,6 +73,9 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
                 "guard": desk.guard.run(),
                 "history": history.run(),
                 "courier": courier.run(),
+                "recordings": recordings.keep_for(
+                    settings.state_dir / "recordings", settings.recording_days
+                ),
                 "clerk": desk.clerk.run(),
             }
             await _until_stopped(web, ports.resolve(settings)["control"], tasks)

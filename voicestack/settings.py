@@ -30,15 +30,27 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
+from voicestack.settings_paths import PathSettings
+from voicestack.settings_recording import RecordingSettings
 from voicestack.settings_tools import PATHS, ToolSettings
 from voicestack.settings_var import Var
 from voicestack.settings_webhooks import WebhookSettings
 
 ENVIRONMENT = "environment"
-GROUPS = ("network", "public", "models", "agent", "tools", "history", "webhooks", "paths")
+GROUPS = (
+    "network",
+    "public",
+    "models",
+    "agent",
+    "tools",
+    "recording",
+    "history",
+    "webhooks",
+    "paths",
+)
 
 
-class Settings(HistorySettings, ToolSettings, WebhookSettings):
+class Settings(HistorySettings, RecordingSettings, ToolSettings, WebhookSettings, PathSettings):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -172,22 +184,6 @@ class Settings(HistorySettings, ToolSettings, WebhookSettings):
     opening_hours: Annotated[Text, Var("agent", "1 to 200 characters on one line", ("agent",))] = (
         Field("Monday to Friday, 9 am to 5 pm", description="what the agent says when asked")
     )
-
-    state_dir: Annotated[
-        Path, Var("paths", "a directory that you may write", ("supervisor", "control", "agent"))
-    ] = Field(Path(".state"), description="secrets, rendered configuration, logs, Redis data")
-    lines_file: Annotated[Path, Var("paths", "a YAML file", ("control",))] = Field(
-        Path("sip/lines.yaml"), description="numbers, who may call them and who answers"
-    )
-    voicestack_cache: Annotated[
-        Path,
-        Var(
-            "paths",
-            "a directory that you may write",
-            ("setup", "supervisor", "control"),
-            default="$XDG_CACHE_HOME/voicestack or ~/.cache/voicestack",
-        ),
-    ] = Field(Path("~/.cache/voicestack"), description="programs and model weights")
 
 
 def variables() -> dict[str, Var]:

@@ -5,7 +5,7 @@ import warnings
 
 from livekit.agents import cli
 
-from voice_agent import agents, occupancy, pipeline, ready, sounds, takeover
+from voice_agent import agents, occupancy, opening, pipeline, ready, sounds, takeover
 from voice_agent.heartbeat import Heartbeat
 from voice_agent.worker import server, settings
 
@@ -26,8 +26,9 @@ def render() -> None:
     """Have each agent's voice speak what it says in the same way each time."""
     for name in agents.names():
         own = agents.tailored(agents.of(name), settings)
-        sounds.render(own, agents.of(name).greeting(own))
-        sounds.render(own, takeover.EXCUSE_TEXT)
+        greeting = agents.of(name).greeting(own)
+        for text in (*opening.texts(own), greeting, takeover.EXCUSE_TEXT):
+            sounds.render(own, text)
 
 
 if __name__ == "__main__":

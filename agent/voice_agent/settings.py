@@ -41,6 +41,9 @@ class AgentSettings(BaseSettings):
     caller_data: str = ""
     caller_data_number: Literal["full", "masked"] = "full"
     caller_data_token_file: Path | None = None
+    # Said first in every call; empty: nothing.
+    ai_disclosure: str = ""
+    recording: Literal["off", "announce", "ask"] = "off"
     agent_health_port: int = 7893
     # Calls in progress may end by themselves for this long when the worker is told to stop.
     drain_s: int = Field(default=60, ge=0)

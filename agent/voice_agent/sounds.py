@@ -25,12 +25,18 @@ RENDER_TIMEOUT_S = 10.0
 RENDER_TRIES = 30
 
 
-def greet(session: AgentSession[None], settings: AgentSettings, text: str) -> SpeechHandle:
+def greet(
+    session: AgentSession[None],
+    settings: AgentSettings,
+    text: str,
+    *,
+    allow_interruptions: bool = True,
+) -> SpeechHandle:
     """Say `text` from its file, or through the voice when the file could not be made."""
     file = cached(settings, text)
     if file.is_file():
-        return session.say(text, audio=frames(file))
-    return session.say(text)
+        return session.say(text, audio=frames(file), allow_interruptions=allow_interruptions)
+    return session.say(text, allow_interruptions=allow_interruptions)
 
 
 def apologise(session: AgentSession[None]) -> SpeechHandle:

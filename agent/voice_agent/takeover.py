@@ -5,6 +5,7 @@ import logging
 from livekit.agents import AgentSession
 
 from voice_agent import sounds
+from voice_agent.opening import Opening
 from voice_agent.report import CallReport
 from voice_agent.settings import AgentSettings
 
@@ -14,12 +15,17 @@ EXCUSE_TEXT = "I am sorry, I lost you for a moment. I am back. Where were we?"
 
 
 async def first_words(
-    session: AgentSession[None], settings: AgentSettings, greeting: str, report: CallReport
+    session: AgentSession[None],
+    settings: AgentSettings,
+    greeting: str,
+    report: CallReport,
+    opening: Opening,
 ) -> None:
     """Greet; or, in place of an agent that died, excuse the silence and know what was said."""
     report.answered()
     earlier = await report.earlier()
     if not earlier.replaces:
+        await opening.say()
         sounds.greet(session, settings, greeting)
         return
     log.info("call taken over", extra={"sentences": len(earlier.said)})
@@ -29,3 +35,4 @@ async def first_words(
         context.add_message(role="user" if role == "user" else "assistant", content=text)
     await agent.update_chat_ctx(context)
     sounds.greet(session, settings, EXCUSE_TEXT)
+    await opening.say_again()

@@ -15,8 +15,10 @@ from voice_agent import (
     latency,
     limits,
     occupancy,
+    opening,
     pipeline,
     rescue,
+    rpc,
     scope,
     takeover,
 )
@@ -98,13 +100,16 @@ async def answer_call(ctx: JobContext) -> None:
         record=False,
     )
     barge_in.stop_at_once(session)
+    first = opening.Opening(ctx, session, own)
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
     occupancy.watch(ctx, settings.state_dir, caller)
+    rpc.serve(ctx, session, caller)
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await until_answered(ctx.room, caller)
     customer = await callers.introduce(ctx, session, callers.number_of(caller), await looking)
-    await takeover.first_words(session, own, agents.greeting(named, own, customer), report)
+    greeting = agents.greeting(named, own, customer)
+    await takeover.first_words(session, own, greeting, report, first)
     limits.watch(ctx, session, own)
     await reading
 

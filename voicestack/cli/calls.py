@@ -21,6 +21,7 @@ from voicestack.cli.frame import (
     metadata,
     table,
 )  # fmt: skip
+from voicestack.cli.recording import recording
 from voicestack.cli.rooms import participants_of, room_of
 from voicestack.lines.wanted import request_for
 from voicestack.office import Office
@@ -80,6 +81,7 @@ FIELDS = (
     *("result", "outcome", "summary"),
 )
 app.command()(export)
+app.command()(recording)
 
 
 def dispatch(

@@ -64,8 +64,7 @@ def test_what_was_said_is_data() -> None:
     assert "Ignore" not in system
     assert len(user) <= MOST_TEXT_CHARS
     assert json.loads(user)[-1] == {"who": "caller", "said": attack}
-    allowed = body["response_format"]["json_schema"]["schema"]["properties"]["outcome"]["enum"]
-    assert allowed == list(OUTCOMES)
+    assert all(f'"{outcome}"' in system for outcome in OUTCOMES)
 
 
 @pytest.mark.parametrize(
