@@ -26,16 +26,15 @@ from livekit.protocol.sip import (
 )
 
 from tests.calls import world
-from tests.diagnosis.patient import Patient
+from tests.diagnosis.patient import Patient, only
 from voicestack import credentials
-from voicestack.diagnosis import checks
 from voicestack.native.supervisor import Supervisor
 from voicestack.phone import Call, Phone, PhoneError
 
 # Answered calls ring for a second or two; one whose job was given to nobody rings on.
 RING_S = 5.0
-MODELS = {"hearing", "thinking", "speaking", "readiness"}
-WITHOUT_MODELS = tuple(check for check in checks.QUICK if check.name not in MODELS)
+# What control and the worker put right by themselves shows in these alone.
+LINES, WORKER = only("lines file", "clock", "server", "lines", "worker"), only("worker")
 
 Fault = Callable[[Patient], contextlib.AbstractAsyncContextManager[None]]
 
@@ -327,7 +326,7 @@ async def control_has_looked(patient: Patient) -> None:
 async def lines_are_right(patient: Patient) -> None:
     """Wait until control has put everything back."""
     async with asyncio.timeout(30):
-        while await patient.codes(WITHOUT_MODELS):
+        while await patient.codes(LINES):
             patient.stack.settings.lines_file.touch()
             await asyncio.sleep(0.3)
 
@@ -465,7 +464,7 @@ async def busy(patient: Patient) -> AsyncIterator[None]:
             yield
     finally:
         async with asyncio.timeout(40):
-            while await patient.codes(WITHOUT_MODELS):
+            while await patient.codes(WORKER):
                 await asyncio.sleep(0.3)
 
 

@@ -8,33 +8,26 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from livekit import api
 
 from tests.calls import world
+from tests.diagnosis.patient import only
 from voicestack import credentials, settings
 from voicestack.diagnosis import checks, doctor, outside, packets
-from voicestack.diagnosis.legs import files, names, page, server, sound, tls, ways
+from voicestack.diagnosis.legs import names, page, server, tls, ways
 from voicestack.diagnosis.model import Check
 from voicestack.native.up import Stack
 from voicestack.settings import Settings
 
 # What browsers need, without the processes and files that only a whole stack has.
-BROWSERS = (
-    files.CHECKS[0],
-    files.SECRETS_CHECK,
-    *(
-        replace(each, needs=("secrets", *each.needs))
-        for leg in (names, tls, server, ways, page)
-        for each in leg.CHECKS
-    ),
-)
+LEGS = (names, tls, server, ways, page)
+BROWSERS = only(*(check.name for leg in LEGS for check in leg.CHECKS))
 SETS: Mapping[str, tuple[Check, ...]] = {
     "browsers": BROWSERS,
-    "sound": (*BROWSERS, sound.CHECK),
+    "sound": only(*(check.name for check in BROWSERS), "sound"),
     "quick": checks.QUICK,
     "all": checks.ALL,
 }

@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.calls import world
@@ -16,6 +16,24 @@ from voicestack.diagnosis.model import Check, Context
 from voicestack.diagnosis.report import Report
 from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
+
+
+def only(*names: str) -> tuple[Check, ...]:
+    """Some checks by their names, after settings and secrets; what else they need is not asked."""
+    first = {"settings", "secrets"}
+    found = [each for each in checks.ALL if each.name in first | set(names)]
+    return tuple(
+        each
+        if each.name in first
+        else replace(
+            each, needs=("secrets", *(n for n in each.needs if n.partition(":")[0] in names))
+        )
+        for each in found
+    )
+
+
+# Writing a sentence down takes half a second of all cores; where ears do not matter it is left out.
+WITHOUT_EARS = tuple(check for check in checks.QUICK if check.name != "hearing")
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from tests.calls import world
 from tests.diagnosis import calls, faults
 from tests.diagnosis.faults import Fault
-from tests.diagnosis.patient import Patient
+from tests.diagnosis.patient import WITHOUT_EARS, Patient
 from voicestack.diagnosis import checks, history, watch
 from voicestack.diagnosis.legs import files
 from voicestack.phone import Phone
@@ -36,6 +36,10 @@ async def test_a_healthy_stack_passes_the_whole_walk(patient: Patient) -> None:
     unseen = [(r.check.name, r.unknowns) for r in report.results if r.state != "ok"]
     assert (report.findings, unseen) == ((), [])
     assert report.took_s < WHOLE_S
+
+
+# Causes that ears, or the processes under them, have something to do with.
+EARS = ("STT", "PRC", "SET008")
 
 
 def line(text: str) -> Fault:
@@ -117,8 +121,9 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
 )
 async def test_a_fault_is_named(patient: Patient, fault: Fault, expected: list[str]) -> None:
     """Its code, and no other: consequences stay quiet."""
+    which = checks.QUICK if expected[0].startswith(EARS) else WITHOUT_EARS
     async with fault(patient):
-        assert await patient.codes() == expected
+        assert await patient.codes(which) == expected
 
 
 PAIRS: Sequence[tuple[str, Fault, Fault, list[str]]] = [
@@ -152,8 +157,9 @@ async def test_two_faults_are_both_named(
     patient: Patient, one: Fault, other: Fault, expected: list[str]
 ) -> None:
     """Neither hides the other, where neither is the other's consequence."""
+    which = checks.QUICK if any(code.startswith(EARS) for code in expected) else WITHOUT_EARS
     async with other(patient), one(patient):
-        assert sorted(await patient.codes()) == sorted(expected)
+        assert sorted(await patient.codes(which)) == sorted(expected)
 
 
 CALLS: Sequence[tuple[str, Fault, list[str]]] = [
