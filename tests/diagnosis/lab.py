@@ -28,6 +28,8 @@ START_TIMEOUT_S, LOOK_TIMEOUT_S = 150, 90
 
 # RFC 5737: addresses of documentation, which are nobody's.
 STACK_ADDRESS, PHONE_ADDRESS = "203.0.113.10", "203.0.113.77"
+# A network behind a router (RFC 1918).
+HOME_ADDRESS, ROUTER_ADDRESS = "192.168.77.2", "192.168.77.1"
 DOMAIN, TURN_DOMAIN = "voice.example.test", "turn.example.test"
 FAR_NAME = "far.example.test"
 HOSTS = f"""127.0.0.1 localhost
@@ -56,6 +58,11 @@ class Lab:
     def outside(self) -> str:
         """The namespace of the phone."""
         return f"{self.name}-phone"
+
+    @property
+    def behind(self) -> str:
+        """The namespace behind a router, if there is one."""
+        return f"{self.name}-home"
 
     def run(
         self, *command: str, given: str = "", timeout_s: float = LOOK_TIMEOUT_S, where: str = ""
@@ -98,6 +105,40 @@ class Lab:
         finally:
             self.run("nft", "delete", "table", "inet", name, where=place)
 
+    @contextlib.contextmanager
+    def nat(self, hook: str, priority: str, rule: str, *, where: str) -> Iterator[None]:
+        """One rule of address translation."""
+        name = f"lab{secrets.token_hex(3)}"
+        chain = f"type nat hook {hook} priority {priority};"
+        table = f"table ip {name} {{\nchain {hook} {{\n{chain}\n{rule}\n}}\n}}\n"
+        self.run("nft", "-f", "-", given=table, where=where)
+        try:
+            yield
+        finally:
+            self.run("nft", "delete", "table", "ip", name, where=where)
+
+    @contextlib.contextmanager
+    def home(self) -> Iterator[None]:
+        """A third machine whose only neighbour is the phone's, which passes its packets on."""
+        (ETC / self.behind).mkdir(parents=True)
+        (ETC / self.behind / "hosts").write_text(HOSTS)
+        subprocess.run(["ip", "netns", "add", self.behind], check=True)
+        try:
+            ends = ("type", "veth", "peer", "name", "lan0", "netns", self.behind)
+            self.run("ip", "link", "add", "home0", *ends, where=self.outside)
+            for place, card, address in (
+                (self.outside, "home0", ROUTER_ADDRESS),
+                (self.behind, "lan0", HOME_ADDRESS),
+            ):
+                self.run("ip", "address", "add", f"{address}/24", "dev", card, where=place)
+                self.run("ip", "link", "set", card, "up", where=place)
+            self.run("ip", "link", "set", "lo", "up", where=self.behind)
+            self.run("ip", "route", "add", "default", "via", ROUTER_ADDRESS, where=self.behind)
+            self.run("sysctl", "-qw", "net.ipv4.ip_forward=1", where=self.outside)
+            yield
+        finally:
+            _remove(self.behind)
+
 
 @contextlib.contextmanager
 def machines(environment: Mapping[str, str], hosts: str = HOSTS) -> Iterator[Lab]:
@@ -114,8 +155,8 @@ def machines(environment: Mapping[str, str], hosts: str = HOSTS) -> Iterator[Lab
         _connect(lab)
         yield lab
     finally:
-        _remove(lab.name)
-        _remove(lab.outside)
+        for name in (lab.behind, lab.outside, lab.name):
+            _remove(name)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,14 @@ class Served:
 
     def look_outside(self, **more: Any) -> dict[str, Any]:
         """What the doctor on the other machine says."""
-        return self.order(self.lab.outside, **{"outside": f"https://{DOMAIN}", **more})
+        where = more.pop("where", self.lab.outside)
+        return self.order(where, **{"outside": f"https://{DOMAIN}", **more})
+
+    def dismiss(self, where: str) -> None:
+        """End the doctor on a machine that will be gone."""
+        if doctor := self.doctors.pop(where, None):
+            doctor.kill()
+            doctor.wait()
 
     def config(self, name: str) -> Path:
         """A rendered configuration."""

@@ -15,8 +15,8 @@ from voicestack.diagnosis import doctor
 pytestmark = [pytest.mark.calls]
 # SIP and calls need a whole stack: tests/diagnosis/test_lab.py has them.
 ONLY = ["page outside", "ways outside"]
-# Longer than a look from outside takes at a closed port.
-COUNT_S = 5.0
+# The first packets of a look from outside come within some milliseconds.
+COUNT_S = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,36 @@ def test_what_a_browser_elsewhere_reaches(seen: Served, world: World, expected: 
         report = look(seen)
     assert unseen(report) == []
     assert codes(report) == expected
+
+
+BAD_LINES: Sequence[tuple[str, World, list[str]]] = [
+    ("two of three lost", worlds.bad_line(7882, lost=2, of=3), []),
+    ("late and uneven", worlds.bad_line(7882, lost=0, of=1, delay_ms=60, jitter_ms=40), []),
+    ("all lost", worlds.bad_line(7882, lost=1, of=1), ["OUT003 udp"]),
+    ("relay: one of four lost", worlds.bad_line(3478, lost=1, of=4, delay_ms=20), []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("world", "expected"), [row[1:] for row in BAD_LINES], ids=[row[0] for row in BAD_LINES]
+)
+def test_a_bad_line_is_no_closed_port(seen: Served, world: World, expected: list[str]) -> None:
+    """Some packets are lost anywhere; a port is called closed when none comes back."""
+    with world(seen):
+        assert codes(look(seen)) == expected
+
+
+@pytest.mark.parametrize("kind", [worlds.FULL_CONE, worlds.SYMMETRIC])
+def test_nat_is_no_fault(seen: Served, kind: str) -> None:
+    """From behind a router all ways work; two worlds at once: its firewall lets no UDP out."""
+    with worlds.behind_nat(kind)(seen):
+        try:
+            assert codes(look(seen, where=seen.lab.behind)) == []
+            drops = "ip daddr 203.0.113.10 udp dport 7882 drop"
+            with seen.lab.firewall(drops, where=seen.lab.outside, hook="forward"):
+                assert codes(look(seen, where=seen.lab.behind)) == ["OUT003 udp"]
+        finally:
+            seen.dismiss(seen.lab.behind)
 
 
 def test_an_unknown_authority_is_no_fault(seen: Served) -> None:

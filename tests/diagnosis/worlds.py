@@ -7,10 +7,21 @@ import contextlib
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.diagnosis.lab import DOMAIN, ETC, PHONE_ADDRESS, STACK_ADDRESS, TURN_DOMAIN
+from tests.calls import world
+from tests.diagnosis import impairment
+from tests.diagnosis.impairment import OWN_PORTS
+from tests.diagnosis.lab import (
+    DOMAIN,
+    ETC,
+    HOME_ADDRESS,
+    PHONE_ADDRESS,
+    STACK_ADDRESS,
+    TURN_DOMAIN,
+)
 from tests.diagnosis.servers import Served
 
 World = Callable[[Served], contextlib.AbstractContextManager[None]]
@@ -161,3 +172,51 @@ def called_elsewhere(served: Served) -> Iterator[None]:
         yield
     finally:
         path.write_text(before)
+
+
+def bad_line(port: int, *, lost: int, of: int, delay_ms: int = 0, jitter_ms: int = 0) -> World:
+    """From the other machine to one UDP port: packets lost, late, uneven."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        outside, own = served.lab.outside, OWN_PORTS.start - 1
+        numbers = (own, STACK_ADDRESS, port, lost, of, delay_ms, jitter_ms)
+        relay = subprocess.Popen(
+            ["ip", "netns", "exec", outside, sys.executable, "-m", impairment.__name__,
+             *map(str, numbers)],
+            stdout=subprocess.PIPE, cwd=world.ROOT,
+        )  # fmt: skip
+        try:
+            assert relay.stdout
+            assert relay.stdout.readline() == b"ready\n"
+            ours = f"{OWN_PORTS.start}-{OWN_PORTS.stop}"
+            rule = f"udp dport {port} udp sport != {ours} dnat ip to {PHONE_ADDRESS}:{own}"
+            with served.lab.nat("output", "-100", rule, where=outside):
+                yield
+        finally:
+            relay.kill()
+            relay.wait()
+
+    return broken
+
+
+# What a home router does: one port for all the world, open to all of it; or a new one each time.
+FULL_CONE, SYMMETRIC = "full cone", "symmetric"
+
+
+def behind_nat(kind: str) -> World:
+    """A third machine, `home`, whose way to the stack's leads through NAT on the other one."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        with served.lab.home(), contextlib.ExitStack() as rules:
+            outside = served.lab.outside
+            out = "masquerade fully-random" if kind == SYMMETRIC else f"snat ip to {PHONE_ADDRESS}"
+            source = f"ip saddr {HOME_ADDRESS} oifname lan0 {out}"
+            rules.enter_context(served.lab.nat("postrouting", "100", source, where=outside))
+            if kind == FULL_CONE:
+                back = f"iifname lan0 udp dport != 53 dnat ip to {HOME_ADDRESS}"
+                rules.enter_context(served.lab.nat("prerouting", "-100", back, where=outside))
+            yield
+
+    return broken

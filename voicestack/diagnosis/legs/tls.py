@@ -128,6 +128,7 @@ def judge_one(facts: Facts) -> list[Finding]:
 
 CHECKS = (
     Check(
-        "tls", LEG, "TLS of page and relay", look, judge, ("config:Caddyfile", "processes:caddy")
+        "tls", LEG, "TLS of page and relay", look, judge, ("config:Caddyfile", "processes:caddy"),
+        limit_s=5.0,
     ),
-)
+)  # fmt: skip
