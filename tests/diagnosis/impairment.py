@@ -1,7 +1,7 @@
 """A bad line in user space: UDP that is lost, late and uneven on its way to one place.
 
-`python -m tests.diagnosis.impairment PORT HOST PORT LOST OF DELAY_MS JITTER_MS`: of each OF packets on
-their way there the first LOST are lost. Counted, not diced: a test must not be lucky.
+`python -m tests.diagnosis.impairment PORT HOST PORT LOST OF DELAY_MS JITTER_MS`: of each OF packets
+on their way there the first LOST are lost. Counted, not diced: a test must not be lucky.
 """
 
 import asyncio
