@@ -1,6 +1,7 @@
 """Files calls after their end: one at a time, when nobody is on the phone, and not for long."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -13,8 +14,11 @@ from control.outcome import SILENT, UNKNOWN, Outcome, parse, request
 log = structlog.get_logger()
 
 Said = Sequence[tuple[str, str]]
+Told = Callable[[], Said]
 Ask = Callable[[dict[str, Any]], Awaitable[str]]
 
+# The last sentences of a call come after its end (agent/voice_agent/report.py, CLOSE_S).
+SETTLE_S = 4.0
 # A call that is up comes first. On a line that is never free, the question is put all the same.
 PATIENCE_S = 60.0
 LOOK_S = 0.5
@@ -33,21 +37,22 @@ class Clerk:
         ask: Ask | None,
         busy: Callable[[], bool],
         *,
+        settle_s: float = SETTLE_S,
         patience_s: float = PATIENCE_S,
         limit_s: float = LIMIT_S,
     ) -> None:
         self._history, self._model, self._ask, self._busy = history, model, ask, busy
-        self._patience_s, self._limit_s = patience_s, limit_s
-        self._queue: asyncio.Queue[tuple[str, Said]] = asyncio.Queue(MOST_WAITING)
+        self._settle_s, self._patience_s, self._limit_s = settle_s, patience_s, limit_s
+        self._queue: asyncio.Queue[tuple[str, Told, float]] = asyncio.Queue(MOST_WAITING)
         # What an earlier process had not done yet: its words are gone with it.
         history.unfiled(UNKNOWN)
 
-    def take(self, room: str, said: Said) -> None:
-        """File a call that has ended."""
+    def take(self, room: str, said: Told) -> None:
+        """File a call that has ended, with what was said until a moment later."""
         if self._ask is None:
             return
         try:
-            self._queue.put_nowait((room, said))
+            self._queue.put_nowait((room, said, time.monotonic() + self._settle_s))
         except asyncio.QueueFull:
             log.warning("call not filed, too many wait", room=room)
             self._history.outcome(room, UNKNOWN, "")
@@ -57,8 +62,9 @@ class Clerk:
     async def run(self) -> None:
         """File for ever."""
         while True:
-            room, said = await self._queue.get()
-            found = await self.file(room, said)
+            room, said, settled_at_s = await self._queue.get()
+            await asyncio.sleep(max(0.0, settled_at_s - time.monotonic()))
+            found = await self.file(room, said())
             self._history.outcome(room, found.outcome, found.summary)
 
     async def file(self, room: str, said: Said) -> Outcome:

@@ -66,9 +66,7 @@ class Courier:
         self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False, verify=tls)
 
     async def run(self) -> None:
-        """Deliver for ever."""
-        if not self._urls:
-            return
+        """Deliver for ever; without addresses, forget in time what was kept for earlier ones."""
         async with self._client, asyncio.TaskGroup() as group:
             for url in self._urls:
                 group.create_task(self._serve(url), name=f"courier {_origin(url)}")

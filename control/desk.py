@@ -42,6 +42,7 @@ class Talk:
     jobs: list[str] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
     last_turn: dict[str, int] = field(default_factory=dict)
+    filed: bool = False
 
 
 class Desk:
@@ -85,12 +86,18 @@ class Desk:
         elif who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_left":
             if reason := REASONS.get(who.disconnect_reason):
                 self.history.result(room, reason)
-            self.history.ended(room)
+            self._ended(room)
         elif event.event == "room_finished":
-            self.history.ended(room)
-            talk = self._talks.pop(room, None)
-            if self.clerk is not None and talk is not None and talk.jobs:
-                self.clerk.take(room, talk.said)
+            self._ended(room)
+            self._talks.pop(room, None)
+
+    def _ended(self, room: str) -> None:
+        """Once the phone is on the hook; the agent may need a while to leave the room."""
+        self.history.ended(room)
+        talk = self._talks.get(room)
+        if self.clerk is not None and talk is not None and talk.jobs and not talk.filed:
+            talk.filed = True
+            self.clerk.take(room, lambda: talk.said)
 
     async def _beat(self, request: Request) -> JSONResponse:
         for room in self.workers.take(await self._post.beat(request)):

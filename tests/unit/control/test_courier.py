@@ -299,6 +299,24 @@ async def test_events_are_forgotten_in_time(tmp_path: Path) -> None:
         assert sender.outbox.counts() == {}
 
 
+async def test_without_addresses_old_events_are_forgotten_too(tmp_path: Path) -> None:
+    """They may carry what was said; the setting that made them is gone."""
+    clock = Clock()
+    async with control(tmp_path, ["http://127.0.0.1:9/"], clock) as sender:
+        call(sender.history, "a")
+        sender.written()
+        sender.outbox.fill()
+    clock.now += 8 * DAY_S
+    later = Control(tmp_path, [], clock, Keep())
+    task = asyncio.create_task(later.courier.run())
+    async with asyncio.timeout(30):
+        while await asyncio.to_thread(later.outbox.counts):
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    later.close()
+
+
 async def test_addresses_that_are_no_longer_set_are_not_told(tmp_path: Path) -> None:
     """Their events wait for nobody."""
     clock = Clock()

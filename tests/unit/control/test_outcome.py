@@ -135,7 +135,7 @@ async def test_a_call_is_filed_by_a_server_over_http(
         ask = asker(models.url, "key")
         clerk = Clerk(history, "m", ask, lambda: False, limit_s=0.5 if mode == "hang" else 30)
         room = started(history, "a")
-        clerk.take(room, SAID)
+        clerk.take(room, lambda: SAID)
         assert outcome_of(history, room) == ("pending", None)
         found = await clerk.file(room, SAID)
         history.outcome(room, found.outcome, found.summary)
@@ -172,6 +172,27 @@ async def test_a_caller_who_said_nothing(history: History) -> None:
     assert await clerk.file("a", SAID[:1]) == Outcome(SILENT)
 
 
+async def test_the_last_sentence_counts(history: History) -> None:
+    """It comes a moment after the end."""
+    said, asked = [SAID[0]], asyncio.Event()
+
+    async def ask(body: dict[str, Any]) -> str:
+        assert "boat" in body["messages"][-1]["content"]
+        asked.set()
+        return '{"outcome": "complaint", "summary": ""}'
+
+    clerk = Clerk(history, "m", ask, lambda: False, settle_s=0.1)
+    clerk.take(started(history, "a"), lambda: said)
+    said.extend(SAID[1:])
+    task = asyncio.create_task(clerk.run())
+    async with asyncio.timeout(10):
+        await asked.wait()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert outcome_of(history, "a") == ("complaint", None)
+
+
 async def test_too_many_wait(history: History) -> None:
     """The queue is bounded; off, nothing is noted at all."""
 
@@ -180,8 +201,8 @@ async def test_too_many_wait(history: History) -> None:
 
     clerk = Clerk(history, "m", ask, lambda: False)
     for number in range(MOST_WAITING + 1):
-        clerk.take(started(history, str(number)), SAID)
+        clerk.take(started(history, str(number)), lambda: SAID)
     assert outcome_of(history, str(MOST_WAITING)) == (UNKNOWN, None)
     off = Clerk(history, "m", None, lambda: False)
-    off.take(started(history, "off"), SAID)
+    off.take(started(history, "off"), lambda: SAID)
     assert outcome_of(history, "off") == (None, None)
