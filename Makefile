@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack check format bench lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-agents check format bench lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -55,6 +55,9 @@ test-stack:  ## docker compose on a real engine: calls, kills, port scan
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(PYTHON) -m pytest tests/stack
+
+test-agents:  ## talk to the agents of tests/agents by script (docs/testing-agents.md)
+	@$(PYTHON) scripts/test_agents.py $(if $(JUDGE_URL),--judge-url $(JUDGE_URL),--no-judge)
 
 check:  ## format, lint, types, who may import whom
 	@.venv/bin/ruff format --check .

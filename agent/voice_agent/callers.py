@@ -65,12 +65,17 @@ async def introduce(
 ) -> dict[str, Any]:
     """Make known to the tools, and to the model, who calls; what is known of him."""
     scope.limit(session, scope.of_job(ctx, number, customer))
+    await tell(session, customer)
+    return customer
+
+
+async def tell(session: AgentSession[None], customer: dict[str, Any]) -> None:
+    """Make known to the model who calls."""
     if customer:
         agent = session.current_agent
         chat = agent.chat_ctx.copy()
         chat.add_message(role="system", content=note(customer))
         await agent.update_chat_ctx(chat)
-    return customer
 
 
 def masked(number: str) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_type_hints
 from weakref import WeakKeyDictionary
 
+from livekit import rtc
 from livekit.agents import AgentSession, ChatContext, ChatMessage, RunContext
 from livekit.agents.llm import (
     FunctionTool,
@@ -189,6 +190,12 @@ _guards: WeakKeyDictionary[AgentSession[Any], Guard] = WeakKeyDictionary()
 def of(session: AgentSession[Any], settings: AgentSettings) -> Guard:
     """Return the guard of this session's call."""
     return _guards.setdefault(session, Guard(settings))
+
+
+def watch(room: rtc.Room, session: AgentSession[Any], settings: AgentSettings) -> None:
+    """Have the caller's keys answer the guard's questions."""
+    guard = of(session, settings)
+    room.on("sip_dtmf_received", lambda event: guard.press(event.digit, session))
 
 
 def bound(tool: AnyTool, args: Sequence[Any], named: Mapping[str, Any]) -> dict[str, Any]:

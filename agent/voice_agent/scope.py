@@ -53,10 +53,12 @@ def of_job(
 
 
 def allowed(metadata: str) -> frozenset[str] | None:
-    """Read `tools` from a line's metadata: the names of those that may be used in its calls."""
+    """Read `tools` from a line's metadata: names of those that may be used, or a text of them."""
     try:
         values = json.loads(metadata or "{}")
     except ValueError:
         return None
     named = values.get("tools") if isinstance(values, Mapping) else None
+    if isinstance(named, str):
+        named = [each.strip() for each in named.split(",")]
     return frozenset(map(str, named)) if isinstance(named, list) else None

@@ -12,6 +12,7 @@ from voice_agent import (
     agents,
     barge_in,
     callers,
+    guard,
     latency,
     limits,
     occupancy,
@@ -84,6 +85,7 @@ async def answer_call(ctx: JobContext) -> None:
     own = agents.tailored(named, settings)
     session = new_session(stages, own)
     scope.limit(session, scope.of_job(ctx))
+    guard.watch(ctx.room, session, own)
     report = CallReport(ctx, settings, session)
     latency.log_turns(session, report.turn)
     rescue.watch(session)

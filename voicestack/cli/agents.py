@@ -12,6 +12,7 @@ from voicestack.settings_kinds import AGENT_NAME
 
 TEMPLATES = Path(__file__).parent / "templates"
 AGENTS, TESTS = Path("agent/voice_agent/agents"), Path("tests/unit/agent")
+SCRIPTS = Path("tests/agents")
 
 
 def new_agent(
@@ -20,7 +21,7 @@ def new_agent(
     into: Annotated[Path, typer.Option(help="checkout; default: this one", hidden=True)] = ROOT,
     as_json: AsJson = False,
 ) -> None:
-    """Write a new agent from the template, and its test; nothing that is there is overwritten.
+    """Write a new agent from the template, with its tests; nothing that is there is overwritten.
 
     Exit code: 0 written, 2 the name cannot be used.
 
@@ -43,6 +44,7 @@ def _write(name: str, task: str, into: Path) -> Answer:
     files = {
         "agent.py.j2": into / AGENTS / f"{module}.py",
         "test_agent.py.j2": into / TESTS / f"test_agent_{module}.py",
+        "scenario.yaml.j2": into / SCRIPTS / f"{name}.yaml",
     }
     for file in files.values():
         if file.exists():
@@ -55,7 +57,11 @@ def _write(name: str, task: str, into: Path) -> Answer:
         autoescape=False,  # noqa: S701 - Python, not HTML
     )
     for template, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(loader.get_template(template).render(facts))
     written = [str(file.relative_to(into)) for file in files.values()]
-    todo = f"a number for it: `agent: {name}` at a line of sip/lines.yaml"
-    return Answer({"agent": name, "written": written}, "\n".join([*written, todo]))
+    todo = [
+        f"try it: scripts/test_agents.py {SCRIPTS}/{name}.yaml --no-judge",
+        f"a number for it: `agent: {name}` at a line of sip/lines.yaml",
+    ]
+    return Answer({"agent": name, "written": written}, "\n".join([*written, *todo]))

@@ -13,6 +13,7 @@ from voicestack.cli.logs import logs
 from voicestack.cli.make_call import make_call
 from voicestack.cli.mint_token import mint_token
 from voicestack.cli.ports import show_ports
+from voicestack.cli.rehearse import rehearse
 from voicestack.cli.sanity_check import sanity_check
 from voicestack.cli.watch import watch_room
 
@@ -29,6 +30,7 @@ for command in (
 ):
     app.command()(command)
 app.command(name="test-call")(call)
+app.command(name="test-agents")(rehearse)
 machine.add_to(app)
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(calls.app, name="calls")

@@ -42,9 +42,10 @@ def of_call(files: Iterable[Path], wanted: str) -> list[Entry]:
     return sorted((each for each in entries if each.ids & known), key=lambda each: each.at)
 
 
-def read(file: Path) -> Iterator[Entry]:
-    """The lines of a log that are JSON; others belong to no call."""
+def read(file: Path, begin: int = 0) -> Iterator[Entry]:
+    """The lines of a log from a byte on that are JSON; others belong to no call."""
     with file.open(errors="replace") as lines:
+        lines.seek(begin)
         for line in lines:
             if line.startswith("{"):
                 try:

@@ -213,7 +213,8 @@ async def test_a_line_narrows_its_agents(
     [
         ('{"tools": ["end_call"]}', {"end_call"}),
         ('{"tools": []}', set()),
-        ('{"tools": "end_call"}', None),
+        ('{"tools": "end_call, look_up"}', {"end_call", "look_up"}),
+        ('{"tools": 3}', None),
         ("front desk", None),
         ("", None),
     ],
