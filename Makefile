@@ -49,7 +49,7 @@ test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(MAKE) --no-print-directory check
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-stack:  ## docker compose on a real engine: calls, kills, port scan
 	@scripts/bootstrap.sh --dev
