@@ -103,9 +103,12 @@ class FarEnd:
         return self.seen[-1]
 
     async def expect(self, what: str) -> Message:
-        """The next message must be this method or status."""
-        message = await self.next()
-        got = message.start.split()[1] if message.start.startswith("SIP/") else message.method
+        """The next message must be this method or status; repeats of earlier ones are none."""
+        while True:
+            message = await self.next()
+            got = message.start.split()[1] if message.start.startswith("SIP/") else message.method
+            if got == what or message not in self.seen[:-1]:
+                break
         assert got == what, f"expected {what}, got {message.start}"
         return message
 

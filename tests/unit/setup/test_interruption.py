@@ -45,7 +45,7 @@ def test_killed_download_is_resumed(hub: FakeHub, tmp_path: Path) -> None:
     target = tmp_path / "models" / "tiny" / "model.bin"
 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as first:
-        assert hub.half_sent.wait(20)
+        assert hub.half_sent.wait(60)
         wait_for_size(part, minimum=len(BODY) // 4, process=first)
         first.send_signal(signal.SIGKILL)
     had = part.stat().st_size
