@@ -16,6 +16,7 @@ from livekit import api
 from starlette.applications import Starlette
 
 from control import app, log, recordings
+from control.admission import Admission
 from control.clerk import Clerk, asker
 from control.courier import Courier
 from control.desk import Desk
@@ -25,6 +26,7 @@ from control.keeper import Keeper, Source
 from control.messages import Post
 from control.outbox import TRIGGERS, Outbox
 from control.site import Site
+from control.transfers import Transfers
 from control.webhooks import Webhooks
 from control.workers import Workers
 from voicestack import credentials, ports
@@ -54,22 +56,30 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
     site = Site.of(settings, held)
     with contextlib.closing(history_of(settings)) as history:
         key, secret = held.livekit_api_key, held.livekit_api_secret
-        desk = Desk(Post(key, secret), Workers(), history, secret=held.control_secret)
+        post = Post(key, secret)
+        desk = Desk(post, Workers(), history, secret=held.control_secret)
         courier = courier_of(settings, held, history)
         desk.clerk = clerk_of(settings, history, desk.workers.busy)
         async with _livekit(settings, held) as client:
             desk.guard = Guard(client, desk.workers, history.result, history.gone)
-            webhooks = Webhooks(key, secret, desk.on_event, desk.guard.on_event)
+            admission = Admission(client, lambda: keeper.lines, history.result)
+            webhooks = Webhooks(key, secret, desk.on_event, admission.on_event, desk.guard.on_event)
             web = app.build(
                 keeper,
                 webhooks,
-                [*desk.routes(), *courier.routes(held.control_secret), *site.routes()],
+                [
+                    *desk.routes(),
+                    *Transfers(post, settings, client).routes(),
+                    *courier.routes(held.control_secret),
+                    *site.routes(),
+                ],
                 site.middleware(),
                 secret=held.control_secret,
             )
             tasks = {
                 "keeper": keeper.run(),
                 "watch": keeper.watch(),
+                "admission": admission.run(),
                 "guard": desk.guard.run(),
                 "history": history.run(),
                 "courier": courier.run(),

@@ -19,6 +19,7 @@ from control.outcome import ALL
 from control.webhooks import RefusedError
 from control.workers import Workers
 from voicestack.lines.wanted import called_number
+from voicestack.outbound.transfer import ROLE
 
 log = structlog.get_logger()
 
@@ -74,6 +75,8 @@ class Desk:
     def on_event(self, event: WebhookEvent) -> None:
         """Note calls as they come and go."""
         who, room = event.participant, event.room.name
+        if ROLE in who.attributes:  # somebody whom the agent asks to take the call
+            return
         if who.kind == ParticipantInfo.Kind.SIP and event.event == "participant_joined":
             of = who.attributes
             self.history.started(

@@ -16,6 +16,7 @@ from livekit.protocol.webhook import WebhookEvent
 
 from control.verdict import Dispatch, Facts, Job, Memory, Verdict, judge
 from control.workers import Workers
+from voicestack.outbound.transfer import ASKED, JOINED, ROLE
 
 log = structlog.get_logger()
 
@@ -96,6 +97,8 @@ class Guard:
             facts = await self._look(room)
             if facts is None:
                 return False
+            if facts.joined and not memory.joined:
+                self._notice(room, "transferred")
             verdict = judge(facts, memory, time.monotonic())
             if verdict is not Verdict.WAIT:
                 await self._act(room, facts, memory, verdict)
@@ -125,6 +128,7 @@ class Guard:
             callers=tuple(each.identity for each in callers),
             ringing=any(each.attributes.get("sip.callStatus") == "ringing" for each in callers),
             agents=tuple(each.identity for each in agents),
+            joined=any(each.attributes.get(ROLE) == JOINED for each in callers),
             dispatches=tuple(self._dispatch(each) for each in dispatches),
         )
 
@@ -175,4 +179,5 @@ class Guard:
 
 def _is_caller(who: ParticipantInfo) -> bool:
     kinds = (ParticipantInfo.Kind.SIP, ParticipantInfo.Kind.STANDARD)
-    return who.kind in kinds and not who.permission.hidden
+    is_asked = who.attributes.get(ROLE) == ASKED
+    return who.kind in kinds and not who.permission.hidden and not is_asked

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -147,6 +148,11 @@ class Keeper:
         }
 
     @property
+    def lines(self) -> tuple[Line, ...]:
+        """The last good lines."""
+        return self._lines or ()
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with the file now."""
         return self._faults
@@ -174,7 +180,8 @@ class Keeper:
             if line.sources and not now.stand_for(line.sources)
         )
         async with switchboard(source.url, source.key, source.secret) as board:
-            return await board.apply([wanted(line, now) for line in lines])
+            clock = datetime.now()
+            return await board.apply([wanted(line, now, clock) for line in lines])
 
     def _note_error(self, text: str, *, hint: str = "") -> None:
         if text != self._error:

@@ -84,6 +84,10 @@ class Post:
         """Read a report, or refuse."""
         return _parsed(Report, await self._checked(request))
 
+    async def read(self, kind: type[Kind], request: Request) -> Kind:
+        """Read a message of another kind, or refuse."""
+        return _parsed(kind, await self._checked(request))
+
     async def _checked(self, request: Request) -> bytes:
         body = await body_of(request, CONTENT_TYPE, MOST_BYTES)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

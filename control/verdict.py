@@ -41,6 +41,7 @@ class Facts:
     ringing: bool  # a phone that we have not answered yet
     agents: tuple[str, ...]
     dispatches: tuple[Dispatch, ...]
+    joined: bool = False  # a person whom an agent has asked is talking to the caller
 
     @property
     def dead(self) -> frozenset[str]:
@@ -64,6 +65,7 @@ class Verdict(Enum):
     DISPATCH = "ask for an agent again"
     BUSY = "let the caller hear busy"
     END = "end the call"
+    OVER = "end a transferred call that one side has left"
     GHOST = "remove the room that nobody is in"
 
 
@@ -75,6 +77,7 @@ class Memory:
     asked_at: float | None = None
     empty_since: float | None = None
     had_agent: bool = False
+    joined: bool = False
     wanted: Dispatch | None = None  # whom to ask for, also when the server has forgotten
 
 
@@ -82,6 +85,9 @@ def judge(facts: Facts, memory: Memory, now: float) -> Verdict:
     """Decide, and keep in `memory` since when things are as they are."""
     if facts.dispatches:
         memory.wanted = facts.dispatches[-1]
+    memory.joined |= facts.joined
+    if memory.joined:  # no agent is wanted any more
+        return Verdict.WAIT if len(facts.callers) > 1 else Verdict.OVER
     if not facts.callers:
         return _empty(facts, memory, now)
     memory.empty_since = None

@@ -65,6 +65,7 @@ class Servers:
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo"]},
             },
+            "room": {"enable_remote_unmute": True},
             "logging": {"level": "info"},
         }
         if self.webhook:
@@ -72,8 +73,8 @@ class Servers:
         self._start("livekit-server", ["--config-body", json.dumps(config)])
         self._wait("livekit-server", lambda: _http_ok(self.url))
 
-    def start_sip(self) -> None:
-        """livekit-sip, listening on loopback."""
+    def start_sip(self, **more: str) -> None:
+        """livekit-sip, listening on loopback; `more` are keys of its configuration."""
         rtp = self.ports.range("sip_rtp")
         config = {
             "api_key": KEY,
@@ -86,7 +87,9 @@ class Servers:
             "nat_1_to_1_ip": "127.0.0.1",
             "local_net": "127.0.0.0/8",
             "health_port": self.ports["sip_health"],
+            "max_cpu_utilization": 1.0,
             "logging": {"level": "info"},
+            **more,
         }
         self._start("livekit-sip", ["--config-body", json.dumps(config)])
         health = f"http://127.0.0.1:{self.ports['sip_health']}"

@@ -172,7 +172,12 @@ class Settings(HistorySettings, RecordingSettings, ToolSettings, WebhookSettings
     ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
     transfer_targets: Annotated[
         Annotated[str, Field(pattern=TRANSFER_TARGETS)] | None,
-        Var("agent", "NAME=+NUMBER or NAME=sip:…, separated by commas", ("agent",), "nobody"),
+        Var(
+            "agent",
+            "NAME=+NUMBER or NAME=sip:…, separated by commas",
+            ("agent", "control"),
+            "nobody",
+        ),
     ] = Field(None, description="where the agent may send callers, such as billing=+15550123")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],

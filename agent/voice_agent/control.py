@@ -29,12 +29,14 @@ class Control:
         self._client = httpx.AsyncClient(base_url=settings.control_url, timeout=TIMEOUT_S)
         self._failing = False
 
-    async def post(self, path: str, message: dict[str, Any]) -> dict[str, Any] | None:
+    async def post(
+        self, path: str, message: dict[str, Any], *, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any] | None:
         """Send one message; None when it was not taken."""
         body = json.dumps(message).encode()
         headers = {"Authorization": self._sign(body), "Content-Type": "application/json"}
         try:
-            answer = await self._client.post(path, content=body, headers=headers)
+            answer = await self._client.post(path, content=body, headers=headers, timeout=timeout_s)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             if not self._failing:

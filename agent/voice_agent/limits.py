@@ -34,12 +34,31 @@ class Limits:
         longest_s = settings.max_call_minutes * 60
         self._length = asyncio.create_task(self._until(longest_s), name="longest call")
         self._silence: asyncio.Task[None] | None = None
+        self._paused = False
 
     def on_user_state(self, event: UserStateChangedEvent) -> None:
-        """`away` is the session's word for neither side having spoken for SILENCE_S."""
-        if event.new_state == "away" and self._silence is None:
-            self._silence = asyncio.create_task(self._ask(), name="silence")
-        elif event.new_state == "speaking" and self._silence is not None:
+        """`away` is the session's word for neither side having spoken for SILENCE_S.
+
+        A key that is pressed ends it as a word does (livekit-agents, reset_away_timer).
+        """
+        if event.new_state == "away":
+            if self._silence is None and not self._paused:
+                self._silence = asyncio.create_task(self._ask(), name="silence")
+        elif event.new_state == "speaking" or event.old_state == "away":
+            self._forget_silence()
+
+    def pause(self) -> None:
+        """Silence means nothing now: the caller has us on hold."""
+        self._paused = True
+        self._forget_silence()
+
+    def resume(self) -> None:
+        """Silence counts again, from now on."""
+        self._paused = False
+        self._session.reset_away_timer()
+
+    def _forget_silence(self) -> None:
+        if self._silence is not None:
             self._silence.cancel()
             self._silence = None
 

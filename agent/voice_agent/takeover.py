@@ -2,9 +2,9 @@
 
 import logging
 
-from livekit.agents import AgentSession
+from livekit.agents import AgentSession, get_job_context
 
-from voice_agent import sounds
+from voice_agent import sounds, wall
 from voice_agent.opening import Opening
 from voice_agent.report import CallReport
 from voice_agent.settings import AgentSettings
@@ -29,6 +29,7 @@ async def first_words(
         sounds.greet(session, settings, greeting)
         return
     log.info("call taken over", extra={"sentences": len(earlier.said)})
+    await wall.clear(get_job_context(), session.room_io.linked_participant)
     agent = session.current_agent
     context = agent.chat_ctx.copy()
     for role, text in earlier.said:

@@ -13,6 +13,8 @@ from voice_agent import (
     barge_in,
     callers,
     guard,
+    headers,
+    hold,
     latency,
     limits,
     occupancy,
@@ -22,6 +24,7 @@ from voice_agent import (
     rpc,
     scope,
     takeover,
+    warm,
 )
 from voice_agent.report import CallReport
 from voice_agent.settings import AgentSettings, load
@@ -89,15 +92,14 @@ async def answer_call(ctx: JobContext) -> None:
     report = CallReport(ctx, settings, session)
     latency.log_turns(session, report.turn)
     rescue.watch(session)
+    session.on("close", lambda _: warm.end_room(ctx))
     agent = named.make(own)
     await session.start(
         agent=agent,
         room=ctx.room,
-        # A caller who hangs up ends the room, the job, and with it the line's occupation.
         room_options=room_io.RoomOptions(
             # Half a frame of 50 ms, the default, is lost on every turn.
             audio_input=room_io.AudioInputOptions(frame_size_ms=20),
-            delete_room_on_close=True,
         ),
         record=False,
     )
@@ -108,11 +110,12 @@ async def answer_call(ctx: JobContext) -> None:
     occupancy.watch(ctx, settings.state_dir, caller)
     rpc.serve(ctx, session, caller)
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
+    await headers.tell(agent, caller)
     await until_answered(ctx.room, caller)
     customer = await callers.introduce(ctx, session, callers.number_of(caller), await looking)
     greeting = agents.greeting(named, own, customer)
     await takeover.first_words(session, own, greeting, report, first)
-    limits.watch(ctx, session, own)
+    hold.watch(ctx, session, limits.watch(ctx, session, own), caller.identity)
     await reading
 
 

@@ -14,7 +14,6 @@ from tests import fakes
 from tests.calls import world
 from tests.calls.hearing import is_tone
 from tests.speech import Utterance
-from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
 from voicestack.office import Office, OfficeError
 from voicestack.phone import Call, CallRefused, Phone
@@ -58,19 +57,6 @@ async def last_call(office: Office, **fits: Any) -> dict[str, Any]:
     return call
 
 
-def agent_pid(stack: Stack) -> int:
-    with Supervisor(stack.paths) as supervisor:
-        return next(state.pid for state in supervisor.states() if state.name == "agent")
-
-
-async def job_pid(office: Office, stack: Stack) -> int:
-    """The process that works at the one call there is: the one that holds a UDP socket."""
-    for process in psutil.Process(agent_pid(stack)).children(recursive=True):
-        if any(each.type == 2 for each in process.net_connections("inet")):
-            return process.pid
-    pytest.fail("no job process")
-
-
 async def test_a_caller_beyond_the_last_line_hears_busy(stack: Stack, office: Office) -> None:
     """486 within 3 s, not minutes of ringing; the call that is up goes on; the history tells."""
     await world.no_rooms(office)
@@ -111,7 +97,7 @@ async def test_an_agent_that_dies_is_replaced(
     async with Phone() as phone:
         call = await dial(phone, stack)
         await call.listen()
-        psutil.Process(await job_pid(office, stack)).kill()
+        psutil.Process(world.job_pid(stack)).kill()
         excuse = await call.listen(timeout_s=REPLACED_S)
         assert excuse.first_audio_at is not None, "silence after the agent died"
         await call.say(utterances[0].path)
@@ -128,7 +114,7 @@ async def test_a_worker_that_dies_is_waited_for(stack: Stack, office: Office) ->
     async with Phone() as phone, Phone(user=OTHER) as other:
         call = await dial(phone, stack)
         await call.listen()
-        psutil.Process(agent_pid(stack)).kill()
+        psutil.Process(world.agent_pid(stack)).kill()
         started = time.monotonic()
         with pytest.raises(CallRefused) as refused:
             await dial(other, stack)

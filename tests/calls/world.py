@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
 from livekit import api
 
 from voicestack import ports, settings
+from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
 from voicestack.office import Office
 
@@ -104,3 +107,17 @@ def server(stack: Stack) -> tuple[str, int]:
 def log_text(stack: Stack, service: str) -> str:
     """Everything that a service has written."""
     return (stack.paths.logs / f"{service}.log").read_text(errors="replace")
+
+
+def agent_pid(stack: Stack) -> int:
+    """The worker."""
+    with Supervisor(stack.paths) as supervisor:
+        return next(state.pid for state in supervisor.states() if state.name == "agent")
+
+
+def job_pid(stack: Stack) -> int:
+    """The process that works at the one call there is: the one that holds a UDP socket."""
+    for process in psutil.Process(agent_pid(stack)).children(recursive=True):
+        if any(each.type == socket.SOCK_DGRAM for each in process.net_connections("inet")):
+            return process.pid
+    raise AssertionError("no job process")

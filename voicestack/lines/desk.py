@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from voicestack import credentials, ports, settings
@@ -61,7 +62,8 @@ class Desk:
             return await board.apply(self._wanted())
 
     def _wanted(self) -> list[Wanted]:
-        return [wanted(line, self.networks) for line in self.lines]
+        now = datetime.now()
+        return [wanted(line, self.networks, now) for line in self.lines]
 
     def _board(self) -> AbstractAsyncContextManager[Switchboard]:
         held = credentials.read(self.stack)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from voicestack.lines import callers
+from voicestack.lines import callers, headers, hours
 from voicestack.lines.model import Defaults, Line
 from voicestack.lines.nodes import Reader, kind
 
@@ -22,6 +22,12 @@ KEYS = (
     "hide_number",
     "ring_timeout_s",
     "max_call_minutes",
+    "max_calls",
+    "calls_per_caller",
+    "hours",
+    "closed",
+    "headers_to_attributes",
+    "attributes_to_headers",
 )
 # ITU-T E.164: a country code and up to fifteen digits in all.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -29,6 +35,11 @@ AGENT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 ROOM = re.compile(r"[a-z][a-z0-9-]{0,31}")
 RING_S = range(5, 181)
 CALL_MINUTES = range(1, 1441)
+CALLS = range(1, 91)
+# Two phones of one household; more is a dialler.
+CALLS_PER_CALLER = 2
+# Half a minute of speech.
+MOST_SAID_CHARS = 400
 MOST_METADATA_BYTES = 8192
 
 T = TypeVar("T")
@@ -46,6 +57,9 @@ def read(reader: Reader, node: Node, secrets: Path, defaults: Defaults) -> Line 
         value = read_one(entries[key]) if key in entries else None
         return default if value is None else value
 
+    def count(key: str, allowed: range, default: int) -> int:
+        return take(key, lambda each: reader.integer(each, key, allowed), default)
+
     number = take("number", lambda each: _number(reader, each), "")
     who = take("callers", lambda each: callers.read(reader, each, secrets), callers.NOBODY)
     line = Line(
@@ -58,20 +72,37 @@ def read(reader: Reader, node: Node, secrets: Path, defaults: Defaults) -> Line 
         hide_number=take(
             "hide_number", lambda each: reader.boolean(each, "hide_number"), defaults.hide_number
         ),
-        ring_timeout_s=take(
-            "ring_timeout_s",
-            lambda each: reader.integer(each, "ring_timeout_s", RING_S),
-            defaults.ring_timeout_s,
-        ),
-        max_call_minutes=take(
-            "max_call_minutes",
-            lambda each: reader.integer(each, "max_call_minutes", CALL_MINUTES),
-            defaults.max_call_minutes,
-        ),
+        ring_timeout_s=count("ring_timeout_s", RING_S, defaults.ring_timeout_s),
+        max_call_minutes=count("max_call_minutes", CALL_MINUTES, defaults.max_call_minutes),
         where=reader.where(node),
+        max_calls=count("max_calls", CALLS, 0),
+        calls_per_caller=count("calls_per_caller", CALLS, CALLS_PER_CALLER),
+        hours=take("hours", lambda each: _hours(reader, each), ()),
+        closed=take("closed", lambda each: _said(reader, each), ""),
+        headers_to_attributes=headers.read(reader, entries, "headers_to_attributes"),
+        attributes_to_headers=headers.read(reader, entries, "attributes_to_headers"),
         worker=take("worker", lambda each: _name(reader, each, "worker", AGENT), defaults.agent),
     )
     return line if len(reader.faults) == before else None
+
+
+def _hours(reader: Reader, node: Node) -> hours.Hours | None:
+    text = reader.text(node, "hours", hours.EXAMPLE)
+    if text is None or (found := hours.read(text)):
+        return found if text else None
+    must = "must be days and times of the day"
+    reader.fault(node, "hours", must, f"for instance hours: {hours.EXAMPLE}", text)
+    return None
+
+
+def _said(reader: Reader, node: Node) -> str | None:
+    example = '"We are closed. Please call again tomorrow. Goodbye."'
+    text = reader.text(node, "closed", example)
+    if text is None or (text.isprintable() and len(text) <= MOST_SAID_CHARS):
+        return text
+    must = f"must be one line of {MOST_SAID_CHARS} characters at most"
+    reader.fault(node, "closed", must, f"for instance closed: {example}", text[:40])
+    return None
 
 
 def _number(reader: Reader, node: Node) -> str | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Literal
 
+from voicestack.lines.hours import Hours
+
 # Words for networks that are looked up when lines are applied, not when they are written.
 Place = Literal["this-machine", "lan"]
 PLACES: tuple[Place, ...] = ("this-machine", "lan")
@@ -33,6 +35,13 @@ class Line:
     max_call_minutes: int
     where: str  # file and line, for later messages
     worker: str = ""  # name of the worker that hosts the agent; empty: its own
+    max_calls: int = 0  # at a time on this line; 0: as many as there are agents
+    calls_per_caller: int = 2  # at a time of one caller, on all lines
+    hours: Hours = ()  # when it is open; empty: always
+    closed: str = ""  # said outside these hours; empty: the caller hears busy
+    headers_to_attributes: tuple[tuple[str, str], ...] = ()
+    attributes_to_headers: tuple[tuple[str, str], ...] = ()
+    blocked: frozenset[str] = frozenset()  # numbers that may call no line
 
 
 @dataclass(frozen=True, slots=True)

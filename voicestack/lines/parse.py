@@ -1,5 +1,6 @@
 """From the text of a lines file to lines, or to all of its faults at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ruamel.yaml.nodes import MappingNode, Node
@@ -10,6 +11,8 @@ from voicestack.lines.model import Defaults, Line
 from voicestack.lines.nodes import Reader
 
 VERSION = 1
+# What callers without a number write into From (RFC 3323 4.1.1.3).
+ANONYMOUS = "anonymous"
 
 
 def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tuple[Line, ...]:
@@ -24,7 +27,7 @@ def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tup
 
 
 def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> list[Line]:
-    entries = reader.mapping(root, "the file", ("version", "lines", "outbound"))
+    entries = reader.mapping(root, "the file", ("version", "lines", "outbound", "blocked"))
     if not isinstance(root, MappingNode):
         return []
     version = entries.get("version")
@@ -38,7 +41,22 @@ def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> lis
         return []
     nodes = reader.sequence(entries["lines"], "lines", '[{number: "+15550100", ...}]', empty=True)
     lines = (entry.read(reader, node, secrets, defaults) for node in nodes)
-    return [line for line in lines if line is not None]
+    blocked = _blocked(reader, entries["blocked"]) if "blocked" in entries else frozenset()
+    return [replace(line, blocked=blocked) for line in lines if line is not None]
+
+
+def _blocked(reader: Reader, node: Node) -> frozenset[str]:
+    """Numbers that may call no line; prefixes cannot be had, as livekit hides numbers by a hash."""
+    found = set()
+    for each in reader.sequence(node, "blocked", '["+15105550123", anonymous]', empty=True):
+        text = reader.text(each, "blocked", '"+15105550123"')
+        if text is None:
+            continue
+        if text != ANONYMOUS and not entry.E164.fullmatch(text):
+            must = f"must be a whole E.164 number, or {ANONYMOUS}"
+            reader.fault(each, "blocked", must, 'such as "+15105550123"', text)
+        found.add(text)
+    return frozenset(found)
 
 
 def _repeated(reader: Reader, lines: list[Line]) -> None:

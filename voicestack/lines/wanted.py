@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Network, collapse_addresses
 
 from google.protobuf.duration_pb2 import Duration
@@ -17,6 +18,7 @@ from livekit.protocol.sip import (
 )
 
 from voicestack import network
+from voicestack.lines import hours
 from voicestack.lines.model import Line, Source
 
 # Trunks and rules with this prefix in their name are ours; all others are left alone.
@@ -29,10 +31,12 @@ EMPTY_TIMEOUT_S = 20
 # After the caller has gone only a reconnect of the same call could use the room.
 DEPARTURE_TIMEOUT_S = 5
 # Caller and agent, one place for an agent that takes over from a dead one whose ghost stays for
-# 21 s, one for a person who listens in.
-MAX_PARTICIPANTS = 4
+# 21 s, one for a person who listens in, one for somebody who is asked to take the call.
+MAX_PARTICIPANTS = 5
 
 
+# The agent that says that nobody is there (agent/voice_agent/agents/closed.py).
+CLOSED = "closed"
 # How livekit names the room of a call: prefix, called number, random letters (protocol sip/sip.go).
 ROOM_NUMBER = re.compile(r"_(\+[0-9]+)_[^_]+$")
 
@@ -112,8 +116,18 @@ def request_for(agent: str, worker: str, metadata: str) -> RoomAgentDispatch:
     return RoomAgentDispatch(agent_name=worker, metadata=named)
 
 
-def wanted(line: Line, networks: Networks) -> Wanted:
-    """Trunk and rule that make a line."""
+def dispatch_of(line: Line, now: datetime | None) -> list[RoomAgentDispatch]:
+    """Who is asked to answer at this time; nobody, where a closed line has nothing to say."""
+    if now is None or hours.is_open(line.hours, now):
+        return [request_for(line.agent, line.worker, line.metadata)]
+    if not line.closed:
+        return []
+    closed = json.dumps({"line": line.number, "closed": line.closed}, ensure_ascii=False)
+    return [request_for(CLOSED, line.worker or line.agent, closed)]
+
+
+def wanted(line: Line, networks: Networks, now: datetime | None = None) -> Wanted:
+    """Trunk and rule that make a line; without a clock it is open."""
     trunk = SIPInboundTrunkInfo(
         name=MARK + line.number,
         numbers=[line.number],
@@ -121,6 +135,8 @@ def wanted(line: Line, networks: Networks) -> Wanted:
         ringing_timeout=Duration(seconds=line.ring_timeout_s),
         max_call_duration=Duration(seconds=line.max_call_minutes * 60),
     )
+    trunk.headers_to_attributes.update(line.headers_to_attributes)
+    trunk.attributes_to_headers.update(line.attributes_to_headers)
     if line.digest is not None:
         trunk.auth_username, trunk.auth_password = line.digest.user, line.digest.password
     rule = SIPDispatchRuleInfo(
@@ -136,7 +152,7 @@ def wanted(line: Line, networks: Networks) -> Wanted:
             empty_timeout=EMPTY_TIMEOUT_S,
             departure_timeout=DEPARTURE_TIMEOUT_S,
             max_participants=MAX_PARTICIPANTS,
-            agents=[request_for(line.agent, line.worker, line.metadata)],
+            agents=dispatch_of(line, now),
         ),
     )
     return Wanted(line.number, trunk, rule)

@@ -25,6 +25,8 @@ UNTIL_QUIET_S = 1.2
 LISTEN_TIMEOUT_S = 15.0
 # A reply that is longer than this does not end by itself.
 LONGEST_REPLY_S = 60.0
+# How phones held before RFC 3264, and some still do: the address that nothing can be sent to.
+OLD_HOLD = "0.0.0.0"  # noqa: S104 - in an SDP, never bound
 
 
 @dataclass(slots=True)
@@ -195,12 +197,17 @@ class Call:
         """The keys that the far end pressed."""
         return self.media.keys.keys
 
-    async def hold(self) -> None:
-        """Put the far end on hold."""
-        await self._reinvite("sendonly")
+    async def hold(self, direction: str = "sendonly") -> None:
+        """Put the far end on hold: sendonly, inactive, or 0.0.0.0 as before RFC 3264.
+
+        Then nothing is sent but what is said: a phone on hold is silent, an exchange plays music.
+        """
+        await self._reinvite(direction)
+        self.media.held = True
 
     async def resume(self) -> None:
         """Take the far end off hold."""
+        self.media.held = False
         await self._reinvite("sendrecv")
 
     async def hang_up(self) -> None:
@@ -244,11 +251,12 @@ class Call:
     def describe(self, direction: str = "sendrecv") -> str:
         """Our session description, a version newer each time (RFC 3264 8)."""
         self._sdp_version += 1
+        old_hold = direction == OLD_HOLD
         return sdp.build(
-            self._line.advertised_ip,
+            OLD_HOLD if old_hold else self._line.advertised_ip,
             self.media.address[1],
             formats=self._line.formats,
-            direction=direction,
+            direction="sendrecv" if old_hold else direction,
             version=self._sdp_version,
         )
 

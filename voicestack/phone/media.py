@@ -79,6 +79,7 @@ class MediaStream:
         self.remote: sdp.Media | None = None
         self.ignored_datagrams = 0
         self.worst_late_s = 0.0
+        self.held = False  # we hold the far end: silence is not sent
         self._faults = faults
         self._heard = asyncio.Event()
         self._to_say: deque[_Utterance] = deque()
@@ -172,7 +173,8 @@ class MediaStream:
     def _tick_audio(self) -> None:
         if not self._to_say:
             self._talking = False
-            self._transmit_audio(_SILENT_FRAME)
+            if not self.held:
+                self._transmit_audio(_SILENT_FRAME)
             return
         utterance = self._to_say[0]
         start = len(utterance.sent_at) * FRAME_SAMPLES

@@ -15,7 +15,13 @@ from voicestack.setup.child import running
 from voicestack.setup.errors import SetupError, ToolMissingError
 from voicestack.setup.files import link_atomic
 from voicestack.setup.gotool import Go
-from voicestack.setup.patches import ALLOW_LIST_MEANS_PACKETS, MAIN_MODULE, Patch, patched
+from voicestack.setup.patches import (
+    ALLOW_LIST_MEANS_PACKETS,
+    HOLD_IS_TOLD,
+    MAIN_MODULE,
+    Patch,
+    patched,
+)
 from voicestack.setup.progress import Reporter, Work
 
 DEVELOPMENT_PACKAGES = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev"
@@ -56,6 +62,7 @@ SERVERS = (
         version_args=("--version",),
         libraries=("opus", "opusfile", "soxr"),
         ldflags="-X github.com/livekit/sip/version.Version={version}",
+        patches=HOLD_IS_TOLD,
     ),
     Server(
         "caddy",

@@ -50,6 +50,41 @@ ALLOW_LIST_MEANS_PACKETS = Patch(
     replacement="if matchAddrMask(ip, mask) {",
 )
 
+# sip v1.8.0, pkg/sip/inbound.go and outbound.go: a re-INVITE moves the media and is otherwise not
+# looked at, so a phone that puts us on hold looks dead, and is hung up on after `media_timeout`.
+# Now its participant says so (`sip.hold`), and silence is no fault. More: docs/decisions/hold.md.
+HOLD = """\
+	tellHold(c.media, c.lkRoom, body)
+}
+
+// tellHold: RFC 3264 8.4, and 0.0.0.0 as before it.
+func tellHold(media *MediaPort, room RoomInterface, body []byte) {
+	if len(body) == 0 || media == nil || room == nil {
+		return
+	}
+	sdp := "\\n" + string(body)
+	held := strings.Contains(sdp, "\\na=sendonly") || strings.Contains(sdp, "\\na=inactive") ||
+		strings.Contains(sdp, "\\nc=IN IP4 0.0.0.0")
+	if !held { // or the silence of the hold would count
+		media.lastPacketTime.Store(time.Now().UnixNano())
+	}
+	media.EnableTimeout(!held)
+	if r := room.Room(); r != nil && r.LocalParticipant != nil {
+		r.LocalParticipant.SetAttributes(map[string]string{"sip.hold": strconv.FormatBool(held)})
+	}
+"""
+INBOUND_REMOTE = "	updateRemoteFromSDP(c.media, c.log(), c.mediaCodecs, body)\n"
+OUTBOUND_REMOTE = "	updateRemoteFromSDP(c.media, c.log, c.sipConf.mediaConfig.Codecs, body)\n"
+HOLD_IS_TOLD = (
+    Patch("github.com/livekit/sip", "pkg/sip/inbound.go", INBOUND_REMOTE, INBOUND_REMOTE + HOLD),
+    Patch(
+        "github.com/livekit/sip",
+        "pkg/sip/outbound.go",
+        OUTBOUND_REMOTE,
+        OUTBOUND_REMOTE + "	tellHold(c.media, c.lkRoom, body)\n",
+    ),
+)
+
 
 @contextmanager
 def patched(

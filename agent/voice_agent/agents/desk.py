@@ -21,9 +21,9 @@ from livekit.agents import (
     get_job_context,
     tts,
 )
-from livekit.agents.llm import ChatChunk, ChoiceDelta, FunctionTool, Tool, Toolset
+from livekit.agents.llm import ChatChunk, ChoiceDelta, Tool, Toolset
 
-from voice_agent import guard, knowledge, pipeline, remote, scope, spoken, transfer
+from voice_agent import guard, knowledge, phone_tools, pipeline, remote, scope, spoken, transfer
 from voice_agent.brief import first_sentences
 from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
@@ -43,7 +43,6 @@ class Desk(Agent):
         self._messages = settings.state_dir / "messages"
         self.settings = settings
         self.arrival = ""  # said first by an agent that a call is handed over to
-        self._targets = transfer.targets(settings.transfer_targets)
         self._guarded: dict[int, Tool | Toolset] = {}
         super().__init__(
             instructions=instructions.format(**facts(settings)),
@@ -58,7 +57,8 @@ class Desk(Agent):
         more: list[Tool | Toolset] = [*remote.toolsets(self.settings.mcp_file, module)]
         if self.settings.knowledge_dir is not None:
             more.append(knowledge.tool(self.settings.knowledge_dir))
-        return [*more, self._transfer_tool()] if self._targets else more
+        targets = transfer.targets(self.settings.transfer_targets)
+        return [*more, *phone_tools.tools(self.settings, targets)]
 
     def _own_voice(self) -> NotGivenOr[tts.TTS[Any]]:
         """Speak with the VOICE of the agent's module, where it has one."""
@@ -116,24 +116,6 @@ class Desk(Agent):
             return "The message is empty, ask the caller what to write down."
         save_message(self._messages, room=get_job_context().room.name, text=text)
         return "The message is written down."
-
-    def _transfer_tool(self) -> FunctionTool[Any, Any]:
-        """Where the caller may be sent; the model sees names, never numbers."""
-
-        @function_tool(
-            name="transfer_call",
-            description="Connect the caller to somebody else. Possible: "
-            + ", ".join(self._targets),
-        )
-        @rule(seconds=transfer.TIMEOUT_S + 5, confirm_after_outside="Shall I connect you to {to}?")
-        async def transfer_call(context: RunContext[None], to: str) -> str:
-            words = "One moment, I connect you."
-            await context.session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
-            if await transfer.cold(get_job_context(), to, self._targets):
-                return "The caller is gone."
-            return "It did not work. Offer to take a message."
-
-        return transfer_call
 
     @function_tool
     @rule(confirm_after_outside="Shall I end the call?")

@@ -27,10 +27,10 @@ def test_the_job_says_which_agent(metadata: str, name: str) -> None:
 
 
 def test_each_has_its_own_words(agent_settings: AgentSettings) -> None:
-    """Greeting and instructions name the business; all can end the call."""
-    assert agents.names() == ["receptionist", "sales", "support"]
-    greetings = set()
-    for name in agents.names():
+    """Greeting and instructions name the business; all but `closed` can end the call."""
+    assert agents.names() == ["closed", "menu", "receptionist", "sales", "support"]
+    greetings = {agents.of("closed").greeting(agent_settings)}
+    for name in agents.names()[1:]:
         agent = agents.of(name).make(agent_settings)
         greetings.add(agents.of(name).greeting(agent_settings))
         assert agent_settings.business_name in str(agent.instructions)

@@ -15,6 +15,10 @@ class Session:
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[str] = asyncio.Queue()
+        self.resets = 0
+
+    def reset_away_timer(self) -> None:
+        self.resets += 1
 
     def say(self, text: str, **_: Any) -> "asyncio.Future[None]":
         self.said.put_nowait(text)
@@ -42,8 +46,8 @@ def limited(
     return limits.Limits(session, changed), session  # type: ignore[arg-type]
 
 
-def state(new: str) -> UserStateChangedEvent:
-    return UserStateChangedEvent.model_validate({"old_state": "listening", "new_state": new})
+def state(new: str, old: str = "listening") -> UserStateChangedEvent:
+    return UserStateChangedEvent.model_validate({"old_state": old, "new_state": new})
 
 
 async def test_a_long_call_is_warned_then_ended(
@@ -82,6 +86,36 @@ async def test_whoever_speaks_stays(agent_settings: AgentSettings, ended: asynci
     await asyncio.sleep(0.2)
     assert not ended.is_set()
     assert session.said.empty()
+    limit.on_user_state(state("away"))
+    assert await session.said.get() == limits.STILL_THERE_TEXT
+    await limit.stop()
+
+
+async def test_a_key_is_a_sign_of_life(agent_settings: AgentSettings, ended: asyncio.Event) -> None:
+    """Who types after the question is not hung up on."""
+    limit, session = limited(agent_settings, silence_s=0.1)
+    limit.on_user_state(state("away"))
+    assert await session.said.get() == limits.STILL_THERE_TEXT
+    limit.on_user_state(state("listening", old="away"))
+    await asyncio.sleep(0.2)
+    assert not ended.is_set()
+    await limit.stop()
+
+
+async def test_silence_on_hold_means_nothing(
+    agent_settings: AgentSettings, ended: asyncio.Event
+) -> None:
+    """Neither asked about nor ended, not even when it was asked about just before."""
+    limit, session = limited(agent_settings, silence_s=0.1)
+    limit.on_user_state(state("away"))
+    assert await session.said.get() == limits.STILL_THERE_TEXT
+    limit.pause()
+    limit.on_user_state(state("away"))
+    await asyncio.sleep(0.2)
+    assert not ended.is_set()
+    assert session.said.empty()
+    limit.resume()
+    assert session.resets == 1
     limit.on_user_state(state("away"))
     assert await session.said.get() == limits.STILL_THERE_TEXT
     await limit.stop()

@@ -1,0 +1,116 @@
+"""What the gateway tells of a re-INVITE that holds, and what the agent does about it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from livekit import api
+from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.unit.agent.scripted import joined, room_of, until
+from tests.unit.lines.test_lines_plan import LINE
+
+from voice_agent import hold
+from voicestack.lines.apply import switchboard
+from voicestack.lines.wanted import networks, wanted
+from voicestack.phone import Phone
+
+NUMBER = "+15550178"
+# The gateway takes a phone that sends nothing for so long for dead; 15 s in the stack.
+MEDIA_TIMEOUT_S = 2
+
+
+@pytest.fixture
+def running(tmp_path: Any) -> Iterator[Servers]:
+    if not binary("livekit-sip").exists():
+        pytest.skip("livekit-sip is not built yet: make setup")
+    with servers(tmp_path, webhook_port=0) as stack:
+        stack.start_redis()
+        stack.start_livekit()
+        short = f"{MEDIA_TIMEOUT_S}s"
+        stack.start_sip(media_timeout=short, media_timeout_initial=short)
+        yield stack
+
+
+async def test_a_held_phone_is_not_taken_for_dead(running: Servers) -> None:
+    """Told in an attribute, whichever way it holds; a phone that is silent unheld is let go."""
+    async with (
+        api.LiveKitAPI(running.url, KEY, SECRET) as client,
+        switchboard(running.url, KEY, SECRET) as board,
+        Phone() as phone,
+    ):
+        await board.apply([wanted(replace(LINE, number=NUMBER), networks())])
+        ringing = asyncio.create_task(
+            phone.dial(NUMBER, server=("127.0.0.1", running.ports["sip"]))
+        )
+        async with joined(running, await room_of(client)) as agent:
+            await agent.hum(440)
+            call = await ringing
+            (who,) = agent.room.remote_participants.values()
+            # Until then the gateway arms its clock anew: nobody holds in the moment of the answer.
+            await until(lambda: who.attributes.get("sip.callStatus") == "active")
+            for way in ("sendonly", "inactive", "0.0.0.0"):
+                await call.hold(way)
+                await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "true")
+                await asyncio.sleep(1.5 * MEDIA_TIMEOUT_S)
+                assert not call.ended.is_set(), way
+                await call.resume()
+                await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "false")
+            assert await call.first_audio(timeout_s=5) is not None
+            call.media.held = True  # silent, and not on hold
+            async with asyncio.timeout(10 * MEDIA_TIMEOUT_S):
+                await call.ended.wait()
+
+
+class Session:
+    """Notes what becomes of its ears and mouth."""
+
+    def __init__(self) -> None:
+        self.input, self.output = Switch(), Switch()
+        self.interrupted = 0
+
+    def interrupt(self, *, force: bool) -> None:
+        self.interrupted += force
+
+
+class Switch:
+    on = True
+
+    def set_audio_enabled(self, enabled: bool) -> None:
+        self.on = enabled
+
+
+class Limits:
+    paused = 0
+
+    def pause(self) -> None:
+        self.paused += 1
+
+    def resume(self) -> None:
+        self.paused -= 1
+
+
+async def test_on_hold_nothing_is_said_or_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told twice it counts once; a hold that is forgotten ends the call."""
+    ended = asyncio.Event()
+
+    async def hang_up() -> None:
+        ended.set()
+
+    monkeypatch.setattr(hold, "hang_up", hang_up)
+    session, limits = Session(), Limits()
+    held = hold.Hold(session, limits)  # type: ignore[arg-type]
+    held.set(held=True)
+    held.set(held=True)
+    assert (session.input.on, session.output.on, limits.paused, session.interrupted) == (
+        False, False, 1, 1,
+    )  # fmt: skip
+    held.set(held=False)
+    held.set(held=False)
+    assert (session.input.on, session.output.on, limits.paused) == (True, True, 0)
+    monkeypatch.setattr(hold, "LONGEST_S", 0.05)
+    held.set(held=True)
+    async with asyncio.timeout(5):
+        await ended.wait()
+    await held.stop()

@@ -1,0 +1,104 @@
+"""Who is turned away, and why."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from livekit import api
+from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.webhook import WebhookEvent
+from tests.unit.lines.test_lines_plan import LINE
+
+from control.admission import Admission, Caller, identities, judge
+from voicestack.lines import hours
+
+NOW = datetime(2026, 11, 26, 12, 0)  # a Thursday
+HIDDEN = "sip_091b9aa2ed6e93b8"  # what livekit 1.13.5 makes of +15105550123 where it is hidden
+CALLER = Caller("call-_+15550100_a", LINE.number, HIDDEN)
+OPEN, SHUT = hours.read("Thu 09:00-17:00") or (), hours.read("Fri 09:00-17:00") or ()
+
+
+def others(count: int, **changed: str) -> list[Caller]:
+    return [replace(CALLER, room=f"r{number}", **changed) for number in range(count)]
+
+
+def test_a_hidden_number_is_known_by_its_hash() -> None:
+    """As livekit makes it, with or without +, and shown."""
+    assert HIDDEN in identities("+15105550123")
+    assert {"sip_+15105550123", "sip_15105550123"} < identities("+15105550123")
+
+
+@pytest.mark.parametrize(
+    ("line", "up", "why"),
+    [
+        (LINE, others(0), None),
+        (replace(LINE, blocked=frozenset(("+15105550123",))), others(0), "blocked"),
+        (replace(LINE, blocked=frozenset(("+15105550124",))), others(0), None),
+        (LINE, others(1), None),
+        (LINE, others(2), "caller has calls up"),
+        (LINE, others(2, identity="sip_other"), None),
+        (replace(LINE, calls_per_caller=3), others(2), None),
+        (LINE, others(2, line="+15550101"), "caller has calls up"),
+        (replace(LINE, max_calls=2), others(2, identity="sip_other"), "line full"),
+        (replace(LINE, max_calls=2), others(2, identity="x", line="+15550101"), None),
+        (replace(LINE, hours=OPEN), others(0), None),
+        (replace(LINE, hours=SHUT), others(0), "closed"),
+        (replace(LINE, hours=SHUT, closed="We are closed."), others(0), None),
+    ],
+)
+def test_why(line: Any, up: list[Caller], why: str | None) -> None:
+    """The first reason there is."""
+    assert judge(CALLER, line, up, NOW) == why
+
+
+class Rooms:
+    """A server that has these rooms, and notes who is removed."""
+
+    def __init__(self, *rooms: str) -> None:
+        self.rooms, self.removed = set(rooms), []  # type: ignore[var-annotated]
+        self.room = self
+
+    async def list_rooms(self, request: Any) -> Any:
+        there = [Room(name=name) for name in request.names or self.rooms if name in self.rooms]
+        return api.ListRoomsResponse(rooms=there)
+
+    async def remove_participant(self, request: Any) -> None:
+        self.removed.append(request.identity)
+
+    async def delete_room(self, request: Any) -> None:
+        self.rooms.discard(request.room)
+
+
+def event(kind: str, room: str, **attributes: str) -> WebhookEvent:
+    who = ParticipantInfo(
+        kind=ParticipantInfo.Kind.SIP, identity=CALLER.identity, attributes=attributes
+    )
+    return WebhookEvent(event=kind, room=Room(name=room), participant=who)
+
+
+async def test_calls_that_ended_unnoticed_are_not_counted() -> None:
+    """The server is asked before somebody is turned away for calls of which no end was told."""
+    told: list[tuple[str, str]] = []
+    names = [f"call-_+15550100_{letter}" for letter in "abc"]
+    server = Rooms(names[1], names[2])
+    made: Any = server
+    admission = Admission(made, lambda: [LINE], lambda room, why: told.append((room, why)))
+    for name in names:
+        admission.on_event(event("participant_joined", name))
+    assert await admission.admit(Caller(names[2], LINE.number, HIDDEN), NOW) is None
+    server.rooms.add(names[0])
+    admission.on_event(event("participant_joined", names[0]))
+    assert await admission.admit(Caller(names[2], LINE.number, HIDDEN), NOW) is not None
+    assert told == [(names[2], "caller has calls up")]
+    assert server.removed == [HIDDEN]
+
+
+async def test_whom_we_call_is_no_caller() -> None:
+    """Neither a customer nor a colleague who is asked counts for the limits of a line."""
+    server: Any = Rooms()
+    admission = Admission(server, lambda: [replace(LINE, max_calls=1)], lambda *_: None)
+    outbound = {"voicestack.direction": "outbound"}
+    admission.on_event(event("participant_joined", "call-_+15550100_x", **outbound))
+    admission.on_event(event("participant_joined", "call-_+15550100_y", **{"voicestack.role": "a"}))
+    assert await admission.admit(CALLER, NOW) is None
