@@ -6,6 +6,7 @@ and whether the caller has said yes is decided by code, from facts that no text 
 """
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import json
@@ -13,6 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, cast, get_type_hints
 from weakref import WeakKeyDictionary
@@ -72,7 +74,7 @@ class Guard:
         try:
             async with (
                 asyncio.timeout(held.seconds or self.settings.tool_seconds),
-                context.with_filler(WAIT_TEXT, delay=WAIT_AFTER_S),
+                waiting(context, held),
             ):
                 result = results.checked(await tool(*args, **named), outside=held.outside)
             outcome = "done"
@@ -190,6 +192,13 @@ _guards: WeakKeyDictionary[AgentSession[Any], Guard] = WeakKeyDictionary()
 def of(session: AgentSession[Any], settings: AgentSettings) -> Guard:
     """Return the guard of this session's call."""
     return _guards.setdefault(session, Guard(settings))
+
+
+def waiting(context: RunContext[Any], held: Rule) -> AbstractAsyncContextManager[None]:
+    """Tell the caller that he waits, if he does."""
+    if held.quiet:
+        return contextlib.nullcontext()
+    return context.with_filler(WAIT_TEXT, delay=WAIT_AFTER_S)
 
 
 def watch(room: rtc.Room, session: AgentSession[Any], settings: AgentSettings) -> None:

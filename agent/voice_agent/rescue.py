@@ -56,6 +56,7 @@ class Rescue:
         self._session = session
         self._caller_at_it = False  # he speaks, or has not been taken for finished yet
         self._owed: asyncio.TimerHandle | None = None  # an answer, by then
+        self._next_agents = False  # what is owed
         self._apologised_at_s = float("-inf")
 
     def on_user_state(self, event: UserStateChangedEvent) -> None:
@@ -71,9 +72,13 @@ class Rescue:
             self._owe()
 
     def on_tools(self, event: FunctionToolsExecutedEvent) -> None:
-        """Owe words about what a tool has found; "one moment, please" was no answer."""
-        if event.has_tool_reply and not self._caller_at_it:
+        """Owe words about what a tool has found; "one moment, please" was no answer.
+
+        After a hand-over they are the next agent's: this reply ends without any, and is no failure.
+        """
+        if (event.has_tool_reply or event.has_agent_handoff) and not self._caller_at_it:
             self._owe()
+            self._next_agents = event.has_agent_handoff
 
     def on_speech(self, event: SpeechCreatedEvent) -> None:
         """Look at what became of each reply."""
@@ -101,6 +106,7 @@ class Rescue:
 
     def forget(self) -> None:
         """Owe nothing any more."""
+        self._next_agents = False
         if self._owed is not None:
             self._owed.cancel()
             self._owed = None
@@ -129,5 +135,5 @@ class Rescue:
         self.apologise("reply", f"nothing said for {SILENCE_LIMIT_S:.0f} s")
 
     def _on_speech_done(self, speech: SpeechHandle) -> None:
-        if self._owed is not None and not speech.interrupted:
+        if self._owed is not None and not speech.interrupted and not self._next_agents:
             self.apologise("llm", "the reply was empty")

@@ -26,6 +26,8 @@ class Rule:
     key_only: bool = False
     # Its results come from people whom nobody here knows.
     outside: bool = False
+    # It talks itself, or has the caller do something: nobody says "one moment" into that.
+    quiet: bool = False
 
 
 FREE = Rule()
@@ -38,11 +40,12 @@ def rule(
     confirm_after_outside: str = "",
     key_only: bool = False,
     outside: bool = False,
+    quiet: bool = False,
 ) -> Callable[[Function], Function]:
     """Hold a tool to a rule of its own."""
 
     def mark(function: Function) -> Function:
-        made = Rule(seconds, confirm, confirm_after_outside, key_only, outside)
+        made = Rule(seconds, confirm, confirm_after_outside, key_only, outside, quiet)
         setattr(function, _MARK, made)
         return function
 

@@ -50,7 +50,7 @@ class Support(Desk):
         return await self.hand_over(Sales(self.settings), "This is sales. I heard what you said.")
 
     @function_tool
-    @rule(seconds=KEYS_SECONDS)
+    @rule(seconds=KEYS_SECONDS, quiet=True)
     async def read_keys(self, context: RunContext[None], most: int) -> str:
         """Have the caller type a number on the keypad, such as a customer number or a PIN.
 

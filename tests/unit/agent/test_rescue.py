@@ -113,6 +113,25 @@ async def test_silence_is_heard(session: Session, monkeypatch: pytest.MonkeyPatc
     assert len(session.said) == 1
 
 
+def tools(*, reply: bool = False, handoff: bool = False) -> Any:
+    return SimpleNamespace(has_tool_reply=reply, has_agent_handoff=handoff)
+
+
+async def test_a_hand_over_is_no_empty_reply(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next agent speaks; if it does not, that is a failure after all."""
+    monkeypatch.setattr(rescue, "SILENCE_LIMIT_S", 0.05)
+    reply = session.replies()
+    session.asks()
+    session.handlers["function_tools_executed"](tools(handoff=True))
+    reply.finish()
+    assert session.said == []
+    async with asyncio.timeout(2):
+        await session.spoke.wait()
+    assert len(session.said) == 1
+
+
 async def test_a_tool_that_found_something_owes_words(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,10 +139,10 @@ async def test_a_tool_that_found_something_owes_words(
     monkeypatch.setattr(rescue, "SILENCE_LIMIT_S", 0.01)
     session.asks()
     session.agent("thinking", "speaking")
-    session.handlers["function_tools_executed"](SimpleNamespace(has_tool_reply=False))
+    session.handlers["function_tools_executed"](tools())
     await asyncio.sleep(0.05)
     assert session.said == []
-    session.handlers["function_tools_executed"](SimpleNamespace(has_tool_reply=True))
+    session.handlers["function_tools_executed"](tools(reply=True))
     async with asyncio.timeout(2):
         await session.spoke.wait()
     assert len(session.said) == 1

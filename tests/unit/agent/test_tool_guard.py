@@ -11,6 +11,7 @@ from tests.obedient import Step
 from tests.unit.agent.clinic import SCOPE, Clinic, heard, talking
 
 from voice_agent import consent, guard, results, scope
+from voice_agent.rules import rule
 from voice_agent.settings import AgentSettings
 
 
@@ -31,6 +32,13 @@ class Broken(Clinic):
     @function_tool
     async def hangs(self) -> str:
         """Hang."""
+        await asyncio.Event().wait()
+        return ""
+
+    @function_tool
+    @rule(quiet=True)
+    async def types(self) -> str:
+        """Have the caller type, who does not."""
         await asyncio.Event().wait()
         return ""
 
@@ -129,6 +137,17 @@ async def test_slow_is_announced(
         agent_settings.model_copy(update={"tool_seconds": 1.0}), monkeypatch, "hangs"
     )
     assert words == f"{guard.WAIT_TEXT} {guard.FAILED_TEXT}"
+
+
+async def test_nobody_talks_into_a_tool_that_talks(
+    agent_settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are typed and calls are connected without "one moment" in between."""
+    monkeypatch.setattr(guard, "WAIT_AFTER_S", 0.05)
+    words, _ = await asked(
+        agent_settings.model_copy(update={"tool_seconds": 1.0}), monkeypatch, "types"
+    )
+    assert words == guard.FAILED_TEXT
 
 
 CANCEL = Step("cancel_appointment", {"day": "Monday"})
