@@ -20,3 +20,4 @@ class Faults:
     no_ack: bool = False  # never acknowledge the answer
     mangle_sip: Callable[[bytes], bytes] = _as_it_is  # spoil SIP on its way out
     mangle_rtp: Callable[[bytes], bytes] = _as_it_is  # spoil RTP on its way out
+    refer: int = 200  # what becomes of a REFER: told by NOTIFY; 6xx is refused; 0 is not answered

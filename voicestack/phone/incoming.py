@@ -203,14 +203,20 @@ class Doorbell:
             self._reply(request, source, 405, "Method Not Allowed", call=call)
 
     def _refer(self, request: SipRequest, source: Address, call: Call) -> None:
-        """We are to call somebody else (RFC 3515): say that we did, and leave the rest to tests."""
+        """We are to call somebody else (RFC 3515): say what came of it, and leave it to tests."""
         call.referred_to = request.get_header("refer-to") or ""
+        outcome = self.phone.faults.refer
+        if outcome == 0:
+            return
+        if outcome >= 600:
+            self._reply(request, source, outcome, "Decline", call=call)
+            return
         self._reply(request, source, 202, "Accepted", call=call)
         notify = call.dialog.request("NOTIFY")
         notify.set_header("Event", "refer")
         notify.set_header("Subscription-State", "terminated;reason=noresource")
         notify.set_header("Content-Type", "message/sipfrag;version=2.0")
-        notify.text = "SIP/2.0 200 OK\r\n"
+        notify.text = f"SIP/2.0 {outcome} {'OK' if outcome == 200 else 'Busy Here'}\r\n"
         self.phone.begin(notify, call.dialog.next_hop())
 
     def _renegotiate(self, request: SipRequest, source: Address, call: Call) -> None:
