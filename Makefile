@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-agents check format bench lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-agents check format bench bench-voicemail lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -43,7 +43,7 @@ setup:  ## install what is missing, start nothing
 	@$(PYTHON) scripts/setup.py
 
 # Tests want the same weights everywhere: those that packages carry, not the hub's.
-test test-stack bench: export MODELS_SOURCE ?= packages
+test test-stack bench bench-voicemail: export MODELS_SOURCE ?= packages
 
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
@@ -75,6 +75,11 @@ bench:  ## measure: speech recognition, then calls; the machine is named in the 
 	@$(PYTHON) scripts/setup.py
 	@$(PYTHON) -m tests.bench.bench_stt
 	@$(PYTHON) -m tests.bench.bench_calls
+
+bench-voicemail:  ## measure who is taken for whom when a call of ours is picked up
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m tests.bench.bench_voicemail
 
 lock:  ## compile requirements/*.in; no file names a registry
 	@scripts/lock.sh

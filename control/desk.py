@@ -130,6 +130,8 @@ class Desk:
             # From now on a caller is there to be lost; a job that died before greets as if first.
             talk.jobs.append(report.job)
             self.history.answered(room, at)
+        elif report.kind == "result":
+            self.history.picked_up(room, report.reason)
         elif report.kind == "turn":
             talk.last_turn = report.latencies
             self.history.turn(room, at, report.latencies)

@@ -23,6 +23,8 @@ DAY_S = 86_400
 PRUNE_S = 3_600.0
 # A call this young may be missing from a list of rooms that was asked for meanwhile.
 FRESH_S = 30.0
+# What an agent finds out of a call that it placed; a screened one may be answered yet.
+PICKED_UP = ("answered", "voicemail", "screened")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
   room TEXT PRIMARY KEY, call TEXT, line TEXT, caller TEXT, direction TEXT,
@@ -164,6 +166,15 @@ class History:
     def result(self, room: str, result: str) -> None:
         """Note why a call ends; the first reason counts."""
         self._put("UPDATE calls SET result = coalesce(result, ?) WHERE room = ?", result, room)
+
+    def picked_up(self, room: str, result: str) -> None:
+        """Note who picked up a call of ours, also when its end was noted a moment before."""
+        if result in PICKED_UP:
+            self._put(
+                "UPDATE calls SET result = ? WHERE room = ? AND coalesce(result, 'gave up') IN"
+                " ('gave up', 'answered', 'screened')",
+                result, room,
+            )  # fmt: skip
 
     def ended(self, room: str) -> None:
         """Note the end; without a reason so far it is `answered` or `gave up`."""

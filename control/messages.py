@@ -54,7 +54,7 @@ class Beat(Message):
 class Report(Message):
     """What one call says of itself."""
 
-    kind: Literal["joined", "answered", "turn", "said", "tool", "ended"]
+    kind: Literal["joined", "answered", "turn", "said", "tool", "result", "ended"]
     at: float
     room: str = Field(min_length=1, max_length=256)
     job: str = Field(max_length=128)

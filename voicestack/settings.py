@@ -21,7 +21,6 @@ from voicestack.settings_kinds import (
     KEY_FILE_MUST,
     MODEL_MUST,
     THREADS_MUST,
-    TRANSFER_TARGETS,
     URL_MUST,
     HostName,
     ModelName,
@@ -30,6 +29,7 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
+from voicestack.settings_outbound import OutboundSettings
 from voicestack.settings_paths import PathSettings
 from voicestack.settings_recording import RecordingSettings
 from voicestack.settings_tools import PATHS, ToolSettings
@@ -50,7 +50,14 @@ GROUPS = (
 )
 
 
-class Settings(HistorySettings, RecordingSettings, ToolSettings, WebhookSettings, PathSettings):
+class Settings(
+    OutboundSettings,
+    HistorySettings,
+    RecordingSettings,
+    ToolSettings,
+    WebhookSettings,
+    PathSettings,
+):
     """Every setting of the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
@@ -170,15 +177,6 @@ class Settings(HistorySettings, RecordingSettings, ToolSettings, WebhookSettings
     silence_s: Annotated[
         Annotated[int, Field(ge=5, le=600)], Var("agent", "5 to 600", ("agent",), unit="seconds")
     ] = Field(20, description="after this silence the agent asks, after twice this it hangs up")
-    transfer_targets: Annotated[
-        Annotated[str, Field(pattern=TRANSFER_TARGETS)] | None,
-        Var(
-            "agent",
-            "NAME=+NUMBER or NAME=sip:…, separated by commas",
-            ("agent", "control"),
-            "nobody",
-        ),
-    ] = Field(None, description="where the agent may send callers, such as billing=+15550123")
     drain_s: Annotated[
         Annotated[int, Field(ge=0, le=86400)],
         Var("agent", "0 to 86400", ("agent", "supervisor"), unit="seconds"),

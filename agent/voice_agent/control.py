@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import datetime
 import hashlib
 import json
@@ -71,6 +72,12 @@ class Outbox:
         """Send it as soon as those before are gone."""
         self._queue.put_nowait(message)
 
+    async def settled(self, timeout_s: float) -> None:
+        """Wait until all is sent, for at most this long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._queue.join()
+
     async def close(self, timeout_s: float) -> None:
         """Send what is left, for at most this long."""
         self._queue.put_nowait(None)
@@ -87,3 +94,4 @@ class Outbox:
                 if await self._control.post(self._path, message) is not None:
                     break
                 await asyncio.sleep(self.PAUSE_S)
+            self._queue.task_done()

@@ -62,6 +62,14 @@ class CallReport:
         """Report how long each stage of an answer took."""
         self._put("turn", latencies=latencies)
 
+    def result(self, word: str) -> None:
+        """Report who picked up a call that we placed: answered, voicemail or screened."""
+        self._put("result", reason=word)
+
+    async def settled(self) -> None:
+        """Wait until control has it all, before the end of the call is noted there."""
+        await self._outbox.settled(CLOSE_S)
+
     async def earlier(self) -> Earlier:
         """Return what control knows of this call, if it answers in time."""
         try:

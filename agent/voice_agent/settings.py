@@ -30,6 +30,7 @@ class AgentSettings(BaseSettings):
     max_calls: int = Field(default=2, ge=1)
     max_call_minutes: float = Field(default=30, gt=0)
     transfer_targets: str = ""
+    voicemail_message: str = ""
     silence_s: float = Field(default=20, gt=0)
     # A tool that takes longer is cut, and the caller hears of it.
     tool_seconds: float = Field(default=5, gt=0)

@@ -5,7 +5,6 @@ import logging
 import math
 import os
 
-from livekit import rtc
 from livekit.agents import AgentServer, AgentSession, JobContext, JobRequest, room_io
 
 from voice_agent import (
@@ -23,9 +22,9 @@ from voice_agent import (
     rescue,
     rpc,
     scope,
-    takeover,
     warm,
 )
+from voice_agent.callee.pick_up import PickUp
 from voice_agent.report import CallReport
 from voice_agent.settings import AgentSettings, load
 
@@ -111,12 +110,12 @@ async def answer_call(ctx: JobContext) -> None:
     rpc.serve(ctx, session, caller)
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await headers.tell(agent, caller)
-    await until_answered(ctx.room, caller)
+    call = PickUp(ctx, session, stages, settings=own, report=report, opening=first)
+    await call.answered(caller)
     customer = await callers.introduce(ctx, session, callers.number_of(caller), await looking)
-    greeting = agents.greeting(named, own, customer)
-    await takeover.first_words(session, own, greeting, report, first)
-    hold.watch(ctx, session, limits.watch(ctx, session, own), caller.identity)
-    await reading
+    if await call.first_words(caller, agents.greeting(named, own, customer)):
+        hold.watch(ctx, session, limits.watch(ctx, session, own), caller.identity)
+        await reading
 
 
 def new_session(stages: pipeline.Pipeline, own: AgentSettings) -> AgentSession[None]:
@@ -134,18 +133,3 @@ def new_session(stages: pipeline.Pipeline, own: AgentSettings) -> AgentSession[N
         # A caller who has hung up says nothing more that is worth a line being busy.
         session_close_transcript_timeout=0.1,
     )
-
-
-async def until_answered(room: rtc.Room, caller: rtc.RemoteParticipant) -> None:
-    """Wait until the phone is off the hook: words spoken before are lost."""
-    answered = asyncio.Event()
-
-    def check(*_: object) -> None:
-        if caller.attributes.get("sip.callStatus", "active") == "active":
-            answered.set()
-
-    room.on("participant_attributes_changed", check)
-    check()
-    await answered.wait()
-    room.off("participant_attributes_changed", check)
-    log.info("call answered", extra={"kind": rtc.ParticipantKind.Name(caller.kind)})

@@ -111,6 +111,7 @@ DOWN: dict[str, tuple[str, ...]] = {
     "list_workers": (),
     "rooms": ("list",),
     "calls": ("list",),
+    "call_queue": ("run", "people.csv"),
     "webhooks": ("list",),
     "dispatch": ("kitchen",),
     "hangup": ("--all",),

@@ -5,7 +5,7 @@
 
 import typer
 
-from voicestack.cli import calls, lines, machine, rooms, stack, webhooks, workers
+from voicestack.cli import call_queue, calls, lines, machine, rooms, stack, webhooks, workers
 from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
 from voicestack.cli.load import load_test
@@ -34,6 +34,7 @@ app.command(name="test-agents")(rehearse)
 machine.add_to(app)
 app.add_typer(rooms.app, name="rooms")
 app.add_typer(calls.app, name="calls")
+app.add_typer(call_queue.app, name="call-queue")
 app.add_typer(lines.app, name="lines")
 app.add_typer(webhooks.app, name="webhooks")
 

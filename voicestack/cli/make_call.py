@@ -4,21 +4,20 @@ import sys
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from voicestack import credentials
 from voicestack.cli.frame import FAILED, OK, UNFIT, Answer, AsJson, UsageError, ask, metadata
-from voicestack.lines import outbound as lines
-from voicestack.lines.wanted import request_for
 from voicestack.office import Office
-from voicestack.outbound import rules
-from voicestack.outbound.dial import Order, dial, until_ended
-from voicestack.outbound.ledger import Ledger
+from voicestack.outbound import attempt, rules
+from voicestack.outbound.attempt import Wish
+from voicestack.outbound.ledger import Ledger, file_of
 
-EXIT = {"answered": OK, "busy": 10, "no answer": 11, "declined": 12, "invalid": 13}
+EXIT = {
+    "answered": OK, "busy": 10, "no answer": 11, "declined": 12, "invalid": 13,
+    "voicemail": 14, "screened": 15,
+}  # fmt: skip
 REFUSED = 20
 
 
@@ -28,6 +27,9 @@ def make_call(
     meta: Annotated[str, typer.Option("--metadata", help="JSON that the agent gets")] = "",
     trunk: Annotated[str, typer.Option(help="name of a trunk; default: the first")] = "",
     ring_s: Annotated[int, typer.Option(min=5, max=80, help="how long it may ring")] = 30,
+    opening: Annotated[str, typer.Option(help="first words, in place of the greeting")] = "",
+    purpose: Annotated[str, typer.Option(help="why we call; call screening is told")] = "",
+    message: Annotated[str, typer.Option(help="left after the beep of a voicemail")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="until the call has ended")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,39 +38,34 @@ def make_call(
     `outbound` in sip/lines.yaml says through whom, whom and when. What is refused is refused
     before anything is dialled.
 
-    Exit code: 0 answered, 10 busy, 11 no answer, 12 declined, 13 no such number, 20 refused by our
-    rules, 1 carrier error or no agent, 2 the arguments or settings are unfit.
+    Exit code: 0 answered, 10 busy, 11 no answer, 12 declined, 13 no such number, 14 voicemail,
+    15 call screening that let nobody through, 20 refused by our rules, 1 carrier error or no agent,
+    2 the arguments or settings are unfit. A list of numbers: scripts/call_queue.py.
 
     \b
     Examples:
       scripts/make_call.py +15105550123
       scripts/make_call.py +15105550123 --agent sales --metadata '{"order": 17}' --wait --json
+      scripts/make_call.py +15105550123 --purpose 'your order' --message 'Your order is ready.'
     """
 
     async def act(office: Office) -> Answer:
-        known = lines.parse(
-            office.settings.lines_file, secrets=credentials.directory_of(office.settings)
-        )
-        way = rules.trunk_for(known, trunk)
-        if trunk and way is None:
+        wish = Wish(number, agent, metadata(meta), trunk, ring_s, opening, purpose, message)
+        known = attempt.rules_of(office)
+        if trunk and rules.trunk_for(known, trunk) is None:
             raise UsageError(f"no trunk is named {trunk}", hint="see `outbound` in sip/lines.yaml")
-        worker = office.settings.agent_name
-        asked = request_for(agent or worker, worker, metadata(meta))
-        with closing(Ledger(_ledger(office))) as ledger:
+        with closing(Ledger(file_of(office.settings.state_dir))) as ledger:
             reserved = ledger.reserve(
                 number,
                 lambda facts: rules.judge(number, known, facts, datetime.now()),
             )
             if isinstance(reserved, rules.Refusal):
                 return _refused(number, reserved)
-            assert way is not None  # `judge` refuses without one
-            limit_s = office.settings.max_call_minutes * 60
             result = "failed"
             try:
-                outcome = await dial(office, Order(number, way, asked, ring_s, limit_s), _tell)
+                order = attempt.order(office, wish, known)
+                outcome = await attempt.call(office, order, _tell, wait=wait)
                 result = outcome.result
-                if wait and result == "answered":
-                    await until_ended(office, outcome.room)
             finally:
                 ledger.finish(reserved, result)
         text = f"{number}: {result}"
@@ -83,10 +80,6 @@ def _refused(number: str, why: rules.Refusal) -> Answer:
     data = {"number": number, "result": "refused", **asdict(why)}
     code = UNFIT if why.code == "invalid number" else REFUSED
     return Answer(data, f"{number}: refused, {why.reason}", code, (f"{why.reason}: {why.hint}",))
-
-
-def _ledger(office: Office) -> Path:
-    return office.settings.state_dir / "history" / "dials.sqlite"
 
 
 def _tell(text: str) -> None:

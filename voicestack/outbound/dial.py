@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 from google.protobuf.duration_pb2 import Duration
@@ -16,8 +16,13 @@ from voicestack.office import Office
 from voicestack.outbound.rules import Trunk
 
 ROOM = "out-"
-# An agent that is warm comes in half a second; nobody is called before it is there to speak.
-AGENT_S = 8.0
+# An agent that is warm comes in half a second; nobody is called before it is there to speak. On a
+# busy machine a cold one takes ten times as long, and nobody waits at a telephone meanwhile.
+AGENT_S = 20.0
+# A worker whose lines are busy, or that just starts, refuses a job for good: livekit-server asks
+# once (control/guard.py asks again for callers, and here there is none yet).
+ASK_AGAIN_S = 1.5
+ENDED = (api.JobStatus.JS_SUCCESS, api.JobStatus.JS_FAILED)
 LOOK_S = 0.1
 # livekit answers a dial when it is answered or given up; beyond ringing this is its own time.
 GRACE_S = 10.0
@@ -37,6 +42,11 @@ AGENT = ParticipantInfo.Kind.AGENT
 Tell = Callable[[str], None]
 
 
+def new_room() -> str:
+    """Name a room before anything is done in it, so that a crash can be looked into."""
+    return ROOM + secrets.token_hex(6)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to do."""
@@ -46,28 +56,35 @@ class Order:
     asked: api.RoomAgentDispatch  # which agent speaks
     ring_s: int
     max_call_s: int
+    room: str = field(default_factory=new_room)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of it."""
 
-    result: str  # answered, busy, no answer, declined, invalid, carrier error, no agent
+    # answered, voicemail, screened, busy, no answer, declined, invalid, carrier error, no agent
+    result: str
     room: str
     sip_code: int | None = None
     sip_reason: str = ""
     answered_after_s: float | None = None
 
 
-async def dial(office: Office, order: Order, tell: Tell) -> Outcome:
-    """Place the call; the room lives on when it was answered, and is closed when not."""
-    room = ROOM + secrets.token_hex(6)
-    answered = False
+async def dial(
+    office: Office, order: Order, tell: Tell, about_to_ring: Callable[[], None] = lambda: None
+) -> Outcome:
+    """Place the call; the room lives on when it was answered, and is closed when not.
+
+    Before `about_to_ring` nothing has left this machine; after it, the other side may ring.
+    """
+    room, answered = order.room, False
     async with office.livekit() as client:
         try:
             if not await _agent_comes(client, room, order):
                 return Outcome("no agent", room)
             tell(f"{order.asked.agent_name} is ready, dialling")
+            about_to_ring()
             outcome = await _ring(client, room, order, tell)
             answered = outcome.result == "answered"
             return outcome
@@ -76,30 +93,35 @@ async def dial(office: Office, order: Order, tell: Tell) -> Outcome:
                 await _close(client, room)
 
 
-async def until_ended(office: Office, room: str) -> None:
-    """Wait for the end of a call that was answered."""
-    async with office.livekit() as client:
-        request = api.ListRoomsRequest(names=[room])
-        while True:
-            if not (await client.room.list_rooms(request)).rooms:
-                return
-            await asyncio.sleep(1.0)  # the API tells of no events
-
-
 async def _agent_comes(client: api.LiveKitAPI, room: str, order: Order) -> bool:
-    await client.agent_dispatch.create_dispatch(
-        api.CreateAgentDispatchRequest(
-            agent_name=order.asked.agent_name, room=room, metadata=order.asked.metadata
-        )
-    )
+    """Ask for the agent until it is there; a refusal is not the last word."""
     try:
         async with asyncio.timeout(AGENT_S):
             while True:
-                if any(p.kind == AGENT for p in await _people(client, room)):
+                asked = await client.agent_dispatch.create_dispatch(
+                    api.CreateAgentDispatchRequest(
+                        agent_name=order.asked.agent_name, room=room, metadata=order.asked.metadata
+                    )
+                )
+                if await _comes_of(client, room, asked.id):
                     return True
-                await asyncio.sleep(LOOK_S)
+                await client.agent_dispatch.delete_dispatch(asked.id, room)
     except TimeoutError:
         return False
+
+
+async def _comes_of(client: api.LiveKitAPI, room: str, asked: str) -> bool:
+    """Wait for the agent as long as somebody works at this request."""
+    idle_since = time.monotonic()
+    while time.monotonic() - idle_since < ASK_AGAIN_S:
+        if any(p.kind == AGENT for p in await _people(client, room)):
+            return True
+        listed = await client.agent_dispatch.list_dispatch(room)
+        jobs = [job for each in listed if each.id == asked for job in each.state.jobs]
+        if any(job.state.status not in ENDED for job in jobs):
+            idle_since = time.monotonic()
+        await asyncio.sleep(LOOK_S)
+    return False
 
 
 async def _ring(client: api.LiveKitAPI, room: str, order: Order, tell: Tell) -> Outcome:

@@ -5,8 +5,8 @@
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
 # What tests need besides: a browser, its store of trusted authorities, machines and firewalls made of
-# namespaces, an engine for compose.yaml, Debian's packages as its images.
-DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
+# namespaces, an engine for compose.yaml, Debian's packages as its images, voices of voicemails.
+DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 

@@ -157,6 +157,33 @@ async def test_the_first_reason_counts(
         assert history.calls(1)[0]["result"] == result
 
 
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        (("voicemail",), "voicemail"),
+        (("screened",), "screened"),
+        (("screened", "answered"), "answered"),
+        (("answered", "voicemail"), "voicemail"),  # taken for a person at its first words
+        (("nonsense",), "answered"),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+async def test_who_picked_up(
+    tmp_path: Path, words: tuple[str, ...], result: str, late: bool
+) -> None:
+    """The agent's last word counts, also when the end was noted before it came."""
+    async with kept(tmp_path / "calls.sqlite", Keep(), Clock()) as history:
+        history.started(ROOM, call="1", line="", caller="", direction="outbound")
+        history.answered(ROOM, 1.0)
+        if late:
+            history.ended(ROOM)
+        for word in words:
+            history.picked_up(ROOM, word)
+        history.ended(ROOM)
+        await history.settled()
+        assert history.calls(1)[0]["result"] == result
+
+
 async def test_old_words_and_calls_are_forgotten(tmp_path: Path) -> None:
     """Words after 30 days, calls after 90; looked after each hour."""
     clock = Clock()

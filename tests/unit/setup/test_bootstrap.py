@@ -9,7 +9,7 @@ from tests.unit.setup.fakes import program
 
 ROOT = Path(__file__).parents[3]
 ALL = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
-DEV = "chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
+DEV = "chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
 SYSTEM_TOOLS = "bash cat cp cut dirname env find grep mkdir mv rm sed sha256sum sleep tail tr wc"
 
 
@@ -107,7 +107,7 @@ def test_what_tests_need_is_installed_for_tests_alone(machine: Machine) -> None:
     assert machine.calls("apt-get") == []
     assert machine.run("--dev").returncode == 0
     assert machine.calls("apt-get")[-1].endswith(
-        "libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
+        "libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
     )
     machine.installed(f"{ALL} {DEV}")
     assert machine.run("--dev").returncode == 0

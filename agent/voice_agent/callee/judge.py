@@ -1,0 +1,82 @@
+"""Decides who picked up, from words, pauses and beeps; touches nothing, and has no clock."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from voice_agent.callee.words import Said, judge
+
+# Whoever picks up and says nothing waits for us; most people say hello within a second.
+FIRST_WORD_S = 2.2
+# After "Hello?" people wait for an answer; within a longer greeting pauses are longer, too.
+SHORT_SPEECH_S, SHORT_QUIET_S, LONG_QUIET_S = 2.5, 0.5, 1.3
+# An assistant's sentence is over.
+SCREEN_QUIET_S = 0.8
+# Nobody greets for so long without a word that tells; or what writes it down has failed.
+ENDLESS_S = 30.0
+# People's telephones beep as well, when a call is recorded; a greeting is longer than "Hello?".
+BEFORE_BEEP_S = 1.8
+
+
+class Verdict(Enum):
+    """Who it is."""
+
+    PERSON = "person"
+    VOICEMAIL = "voicemail"
+    SCREENING = "screening"
+
+
+@dataclass(slots=True)
+class Callee:
+    """What was heard so far. Times are seconds on any one clock."""
+
+    answered_at: float
+    finals: list[str] = field(default_factory=list)
+    guess: str = ""  # of the sentence that is being said
+    started_at: float | None = None  # of what is being said now
+    quiet_since: float | None = None
+    spoken_s: float = 0.0
+    beeped: bool = False
+
+    @property
+    def text(self) -> str:
+        """All words."""
+        return " ".join([*self.finals, self.guess]).strip()
+
+    def speech_started(self, at: float) -> None:
+        """Somebody speaks."""
+        self.started_at = at
+        self.quiet_since = None
+
+    def words(self, text: str, ended_at: float, *, final: bool) -> None:
+        """Somebody was understood, up to a pause (a guess) or to his end."""
+        if not final:
+            self.guess = text
+            return
+        self.guess = ""
+        self.finals += [text] if text else []
+        begun_at = self.started_at if self.started_at is not None else ended_at
+        self.spoken_s += max(0.0, ended_at - begun_at)
+        self.started_at, self.quiet_since = None, ended_at
+
+    def beep(self) -> None:
+        """A beep has ended."""
+        self.beeped = True
+
+    def verdict(self, now: float) -> Verdict | None:
+        """Decide; None while it is too early."""
+        said = judge(self.text)
+        so_far_s = self.spoken_s + (now - self.started_at if self.started_at is not None else 0.0)
+        if said is Said.VOICEMAIL or (self.beeped and so_far_s >= BEFORE_BEEP_S):
+            return Verdict.VOICEMAIL
+        if self.started_at is not None:
+            return Verdict.PERSON if now - self.started_at > ENDLESS_S else None
+        if self.quiet_since is None:
+            return Verdict.PERSON if now - self.answered_at >= FIRST_WORD_S else None
+        return self._after_quiet(now - self.quiet_since, said)
+
+    def _after_quiet(self, quiet_s: float, said: Said) -> Verdict | None:
+        if said is Said.SCREENING:
+            return Verdict.SCREENING if quiet_s >= SCREEN_QUIET_S else None
+        short = self.spoken_s <= SHORT_SPEECH_S
+        enough_s = SHORT_QUIET_S if short and said is Said.PERSON else LONG_QUIET_S
+        return Verdict.PERSON if quiet_s >= enough_s else None
