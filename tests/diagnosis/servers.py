@@ -116,6 +116,10 @@ class Served:
         process = self.running.pop(name)
         process.terminate()
         try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # livekit-server waits for participants; told twice, it does not
+        try:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()

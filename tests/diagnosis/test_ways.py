@@ -75,7 +75,20 @@ WORLDS: Sequence[tuple[str, World, list[str]]] = [
     ("relay denies the server", worlds.livekit("deny_peer_cidrs:\n.*?::/0\n",
      "deny_peer_cidrs: [\"0.0.0.0/0\"]\n"), ["RLY004 relay"]),
     ("relay open to all", worlds.livekit("  deny_peer_cidrs:\n.*?::/0\n", ""), ["RLY006 relay"]),
+    ("no address named", worlds.livekit(r'includes: \["[0-9./]+"\]', 'includes: ["192.0.2.7/32"]'), ["ICE001"]),
+    ("private address on a public stack", worlds.set_to(ACME_EMAIL="ops@example.test"), ["ICE003"]),
+    # livekit-server itself
+    ("another API secret", worlds.edited("livekit-keys.yaml", "livekit", ": .*", f": {'n' * 43}"), ["SRV002"]),
+    ("key of the examples", worlds.edited("livekit-keys.yaml", "livekit", r"\Z", "devkey: secret\n"), ["SRV006"]),
+    ("no Redis", worlds.livekit("redis:\n.*?\nroom:", "room:"), ["SRV005"]),
+    ("frozen server", worlds.frozen("livekit"), ["SRV001"]),
+    ("stranger on the API's port", worlds.instead_of("livekit", 7880), ["SRV004"]),
+    ("rooms are made by nobody", worlds.livekit("room:\n", "room:\n  auto_create: false\n"), ["WEB001"]),
     # Caddy, page
+    ("relay over loopback", worlds.both(
+        worlds.livekit(r'  bind_addresses: \["203[^\n]*', '  bind_addresses: ["0.0.0.0"]'),
+        worlds.caddy("proxy [0-9.]+:5349", "proxy 127.0.0.1:5349"),
+    ), ["RLY007 relay-tls"]),
     ("no control", worlds.without("control"), ["WEB002"]),
     ("page not routed", worlds.caddy(r"@page path / ", "@page path "), ["WEB002"]),
     ("signalling not routed", worlds.caddy(r"@livekit path /rtc /rtc/\*", "@livekit path /nothing"), ["WEB003"]),
@@ -85,8 +98,7 @@ WORLDS: Sequence[tuple[str, World, list[str]]] = [
     ("relay's name not routed", worlds.caddy(r"\t\tlistener_wrappers \{.*?\n\t\t\}\n", ""), ["RLY008 relay-tls"]),
     ("relay's name leads elsewhere", worlds.caddy("proxy [0-9.]+:5349", "proxy 127.0.0.1:7890"),
      ["RLY008 relay-tls"]),
-    ("plain HTTP on the HTTPS port", worlds.instead_of(
-        "caddy", "python3", "-m", "http.server", "443"), ["TLS001"]),
+    ("plain HTTP on the HTTPS port", worlds.instead_of("caddy", 443), ["TLS001"]),
     ("authority made anew", worlds.new_authority, ["TLS005"]),
     ("page's certificate expired", worlds.page_certificate("voice.example.test", (-9, -2)), ["TLS002 page"]),
     ("page's certificate of tomorrow", worlds.page_certificate("voice.example.test", (2, 9)), ["TLS003 page"]),

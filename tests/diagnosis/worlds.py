@@ -6,6 +6,7 @@
 import contextlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -86,22 +87,62 @@ def without(name: str) -> World:
     return lambda served: stopped(served, name)
 
 
-def instead_of(name: str, *command: str) -> World:
-    """Another program has the server's place."""
+def instead_of(name: str, port: int) -> World:
+    """A web server of somebody else has the server's place."""
 
     @contextlib.contextmanager
     def broken(served: Served) -> Iterator[None]:
         with stopped(served, name):
             stranger = subprocess.Popen(
-                ["ip", "netns", "exec", served.lab.name, *command],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+                ["ip", "netns", "exec", served.lab.name, "python3", "-m", "http.server", str(port)],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ETC,
             )  # fmt: skip
             try:
-                served.until_listening(HTTPS)
+                served.until_listening(port)
                 yield
             finally:
                 stranger.kill()
                 stranger.wait()
+
+    return broken
+
+
+def frozen(name: str) -> World:
+    """A server takes connections and does nothing."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        served.running[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            served.running[name].send_signal(signal.SIGCONT)
+
+    return broken
+
+
+def set_to(**values: str) -> World:
+    """.env says something else than when the servers were started."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        before = served.environ
+        served.environ = before | values
+        try:
+            yield
+        finally:
+            served.environ = before
+
+    return broken
+
+
+def both(one: World, other: World) -> World:
+    """Two changes that make one fault only together."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        with one(served), other(served):
+            yield
 
     return broken
 
