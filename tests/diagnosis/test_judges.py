@@ -12,6 +12,7 @@ from voicestack.diagnosis import causes, judge_call, merge, outside, outside_way
 from voicestack.diagnosis import history as past
 from voicestack.diagnosis.evidence import CallLog, Counters
 from voicestack.diagnosis.legs import (
+    containers,
     files,
     hearing,
     lines,
@@ -69,6 +70,12 @@ def counted(**fields: int) -> CallLog:
     return replace(LOG, counters=replace(COUNTED, **fields))
 
 
+def contained(**fields: Any) -> containers.Facts:
+    runs = containers.Container("sip", "running", "healthy")
+    over = containers.Container("setup", "exited")
+    return containers.Facts((over, replace(runs, **fields)), "192.0.2.10")
+
+
 def found(code: str, subject: str = "") -> dict[str, str]:
     return {"code": code, "seen": "x", "subject": subject}
 
@@ -102,6 +109,13 @@ def service(name: str, **fields: Any) -> processes.Facts:
 
 Row = tuple[Callable[[Any], Verdict], Any, list[str]]
 ROWS: Sequence[Row] = [
+    # containers
+    (containers.judge, containers.Facts(), []),
+    (containers.judge, contained(), ["unknown"]),
+    (containers.judge, contained(state="exited", exit_code=1), ["CON001 sip"]),
+    (containers.judge, contained(state="restarting"), ["CON001 sip"]),
+    (containers.judge, contained(health="unhealthy"), ["CON002 sip"]),
+    (containers.judge, contained(health="starting"), ["unknown"]),
     # what lies on disk
     (files.judge_settings, files.SettingsFacts(()), []),
     (files.judge_settings, files.SettingsFacts((".env:1: A: is no setting",)), ["SET001"]),

@@ -166,6 +166,50 @@ async def test_a_stack_that_is_down(tmp_path: Path) -> None:
     assert [finding.key for finding in report.findings] == ["PRC001"]
 
 
+DOCKER = """#!/bin/sh
+[ "$*" = "compose ps --all --format json" ] || exit 64
+cat <<'END'
+{answer}
+END
+exit {code}
+"""
+
+
+def with_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int = 0) -> None:
+    """A program called docker that answers like Compose."""
+    program = folder / "docker"
+    program.write_text(DOCKER.format(answer=answer, code=code))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+UP = '{"Service":"setup","State":"exited","ExitCode":0}\n{"Service":"sip","State":"running","Health":"healthy"}'
+DOWN = '[{"Service":"sip","State":"restarting","ExitCode":2},{"Service":"redis","State":"running","Health":""}]'
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "expected", "exit_code"),
+    [(UP, 0, [], 2), (DOWN, 0, ["CON001 sip"], 1), ("no configuration file", 14, ["SET002"], 1)],
+)
+async def test_a_stack_in_containers(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    expected: list[str],
+    exit_code: int,
+) -> None:
+    """What Compose says is judged; never that the stack was not started, when it runs there."""
+    with_docker(tmp_path, monkeypatch, answer, code)
+    conf = absent(tmp_path)
+    report, _ = await doctor.examine(ROOT, checks.QUICK, load=lambda: conf)
+    assert [finding.key for finding in report.findings] == expected
+    assert report.exit_code == exit_code
+    if exit_code == 2:
+        decide = [unknown.decide for r in report.results for unknown in r.unknowns]
+        assert any("--from-outside" in each for each in decide)
+
+
 # -- disk and TLS
 
 

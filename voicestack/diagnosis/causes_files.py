@@ -134,6 +134,20 @@ TABLE: tuple[Cause, ...] = (
         "read its log: `make logs S=<service>`",
     ),
     Cause(
+        "CON001",
+        PROCESSES,
+        "a container does not run",
+        "it was stopped, or ends as soon as it starts (docs/compose.md)",
+        "`docker compose logs SERVICE`; `docker compose up --detach --wait` starts what is missing",
+    ),
+    Cause(
+        "CON002",
+        PROCESSES,
+        "a container is not well",
+        "it runs, and its own health check fails",
+        "`docker compose logs SERVICE`",
+    ),
+    Cause(
         "PRT001",
         PROCESSES,
         "a port is taken by another program",

@@ -2,6 +2,7 @@
 
 from voicestack.diagnosis.legs import (
     call,
+    containers,
     files,
     hearing,
     lines,
@@ -21,7 +22,9 @@ from voicestack.diagnosis.legs import (
 from voicestack.diagnosis.model import Check
 
 LOOKS: tuple[Check, ...] = (
-    *files.CHECKS,
+    files.CHECKS[0],
+    containers.CHECK,
+    *files.CHECKS[1:],
     *processes.CHECKS,
     *redis_.CHECKS,
     *names.CHECKS,
@@ -48,7 +51,17 @@ READY = Check(
 QUICK: tuple[Check, ...] = (*LOOKS, READY)
 # Of what browsers need only the way that agents take too.
 NOT_FOR_PHONES = {
-    *("disk", "installed", "names", "tls", "tcp way", "relay", "relay over TLS", "page"),
+    *(
+        "containers",
+        "disk",
+        "installed",
+        "names",
+        "tls",
+        "tcp way",
+        "relay",
+        "relay over TLS",
+        "page",
+    ),
 }
 # A call tells nothing new where a leg that it needs is broken.
 CALL = Check(

@@ -19,6 +19,7 @@ from voicestack.setup.manifest import place
 
 LEG = "settings and files"
 CONNECT_S = 1.0
+IN_CONTAINERS = "docker compose ps; from here: `scripts/sanity_check.py --from-outside ADDRESS`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ async def look_secrets(context: Context) -> SecretsFacts:
     folder = credentials.directory_of(context.settings)
     try:
         if not folder.is_dir():
+            if context.facts.get("contained"):
+                raise CannotTellError("the stack runs in containers", IN_CONTAINERS)
             if await _somebody_listens(context.ports["livekit_http"]):
                 raise CannotTellError(
                     "a stack answers on this machine, but STATE_DIR has no secrets",
@@ -249,7 +252,7 @@ def judge_disk(facts: DiskFacts) -> Verdict:
 
 
 SECRETS_CHECK = Check(
-    "secrets", LEG, "secrets", look_secrets, judge_secrets, ("settings",), vital=True
+    "secrets", LEG, "secrets", look_secrets, judge_secrets, ("settings", "containers"), vital=True
 )
 LINES_CHECK = Check("lines file", LEG, "lines file", look_lines, judge_lines, ("settings",))
 CHECKS = (
