@@ -32,7 +32,11 @@ def transfer_tool(targets: Mapping[str, str]) -> FunctionTool[Any, Any]:
         name="transfer_call",
         description="Connect the caller to somebody else. Possible: " + ", ".join(targets),
     )
-    @rule(seconds=transfer.TIMEOUT_S + 5, confirm_after_outside="Shall I connect you to {to}?")
+    @rule(
+        seconds=transfer.TIMEOUT_S + 5,
+        confirm_after_outside="Shall I connect you to {to}?",
+        quiet=True,
+    )
     async def transfer_call(context: RunContext[None], to: str) -> str:
         words = "One moment, I connect you."
         await context.session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
@@ -51,7 +55,11 @@ def ask_tool(settings: AgentSettings, targets: Mapping[str, str]) -> FunctionToo
         description="Ask somebody whether they take the call, and connect the caller if they do. "
         "`about` says in a few words what the caller wants. Possible: " + ", ".join(targets),
     )
-    @rule(seconds=warm.LONGEST_S, confirm_after_outside="Shall I ask {to} to take your call?")
+    @rule(
+        seconds=warm.LONGEST_S,
+        confirm_after_outside="Shall I ask {to} to take your call?",
+        quiet=True,  # the caller hears music
+    )
     async def ask_to_take_call(context: RunContext[None], to: str, about: str) -> str | None:
         if to not in targets:
             return "That is nobody whom you can ask. Offer to take a message."
@@ -71,7 +79,7 @@ def keys_tool() -> FunctionTool[Any, Any]:
     """Find the way through the other side's menu."""
 
     @function_tool(name="press_keys")
-    @rule(seconds=MENU_KEYS_S)
+    @rule(seconds=MENU_KEYS_S, quiet=True)
     async def press_keys(digits: str) -> str:
         """Press keys on the phone, when a machine asks for it.
 
