@@ -5,7 +5,7 @@ import warnings
 
 from livekit.agents import cli
 
-from voice_agent import agents, occupancy, opening, pipeline, ready, sounds, takeover
+from voice_agent import agents, discreet, occupancy, opening, pipeline, ready, sounds, takeover
 from voice_agent.heartbeat import Heartbeat
 from voice_agent.worker import server, settings
 
@@ -13,6 +13,7 @@ from voice_agent.worker import server, settings
 def main() -> None:
     """Run the worker; `lk agent start agent/voice_agent/worker.py` ends in the same AgentServer."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    discreet.keep()
     ready.mark_when_registered(server, settings.state_dir)
     Heartbeat(server, settings)
     occupancy.clear(settings.state_dir)
