@@ -1,7 +1,8 @@
-# Our two images. compose.yaml builds them where they are missing: `docker compose build`.
+# Our three images. compose.yaml builds them where they are missing: `docker compose build`.
 #   python    set-up, control, agent and the model servers: the same locked packages as the native runtime
 #   servers   livekit-server and Caddy from pinned Go modules. No released image will do: the server needs
 #             the patch of docs/decisions/sip-allow-list.md, Caddy its layer-4 app for TURN over TLS.
+#   registrar Kamailio, for softphones that register (profile registrar)
 
 FROM python:3.11.14-slim-bookworm AS packages
 # llama.cpp computes with it.
@@ -37,11 +38,16 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 COPY --from=build /usr/local/bin/livekit-server /usr/local/bin/caddy /usr/local/bin/
 USER 10001:10001
 
+FROM debian:12.12-slim AS registrar
+# Debian's Kamailio: its core modules are all that registrar/kamailio.cfg.j2 loads.
+RUN apt-get update && apt-get install -y --no-install-recommends kamailio && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+
 FROM packages AS python
 # A volume takes the owner and mode of the folder that it is first mounted on: hence these folders.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin voicestack \
-    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages /state/recordings \
-        /handed/redis /handed/livekit /handed/sip /handed/control /handed/models /handed/agent /handed/caddy
+    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages /state/recordings /state/registrar \
+        /handed/redis /handed/livekit /handed/sip /handed/control /handed/models /handed/agent /handed/caddy /handed/registrar
 COPY voicestack/compose/with-env /usr/local/bin/
 COPY . .
 RUN uv pip install --no-cache --python /venv --no-deps --no-build-isolation \

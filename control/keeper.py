@@ -14,10 +14,12 @@ from watchfiles import Change, awatch
 from voicestack import credentials, ports
 from voicestack.errors import ApplyError, Fault, LinesError
 from voicestack.lines.apply import switchboard
-from voicestack.lines.model import Defaults, Line
+from voicestack.lines.model import Defaults, Line, Phone
 from voicestack.lines.parse import parse
+from voicestack.lines.phones import parse as parse_phones
 from voicestack.lines.plan import Plan
 from voicestack.lines.wanted import Networks, networks, wanted
+from voicestack.registrar import table
 from voicestack.settings import Settings
 
 log = structlog.get_logger()
@@ -43,6 +45,7 @@ class Source:
     secret: str = field(repr=False)
     defaults: Defaults
     networks: Callable[[], Networks]
+    registrar: Path | None = None  # folder of the tables of who may register
 
     @classmethod
     def of(cls, settings: Settings, held: credentials.Credentials) -> "Source":
@@ -57,6 +60,7 @@ class Source:
                 agent=settings.agent_name, max_call_minutes=settings.max_call_minutes
             ),
             networks=lambda: networks(loopback=settings.listen == "loopback"),
+            registrar=table.folder(settings) if settings.registrar == "on" else None,
         )
 
 
@@ -162,6 +166,7 @@ class Keeper:
         source = self._source
         try:
             lines = parse(source.file, secrets=source.secrets, defaults=source.defaults)
+            phones = parse_phones(source.file, secrets=source.secrets)
         except LinesError as error:
             if error.faults != self._faults:
                 self._faults = error.faults
@@ -170,6 +175,8 @@ class Keeper:
         if self._faults or lines != self._lines:
             log.info("lines file read", lines=len(lines))
         self._lines, self._faults = lines, ()
+        if source.registrar is not None:
+            _tell_registrar(phones, source.registrar)
 
     async def _apply(self, lines: tuple[Line, ...]) -> Plan:
         source = self._source
@@ -203,6 +210,17 @@ class Keeper:
         if self._error is not None:
             log.info("lines applied", lines=len(self._lines or ()), changes=len(plan.steps))
         self._warnings, self._error, self._applied_at = warnings, None, self._clock()
+
+
+def _tell_registrar(phones: tuple[Phone, ...], folder: Path) -> None:
+    """It looks at its tables by itself; without them it lets nobody register."""
+    try:
+        if table.write(phones, folder):
+            log.info("phones may register", phones=len(phones))
+    except OSError as error:
+        log.warning(
+            "the registrar's tables cannot be written", folder=str(folder), reason=str(error)
+        )
 
 
 def _log_faults(faults: tuple[Fault, ...]) -> None:

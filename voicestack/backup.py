@@ -23,7 +23,7 @@ FORMAT = 1
 MANIFEST, ENV, LINES = "manifest.json", "checkout/.env", "checkout/lines.yaml"
 # Made anew at every start, or of no use elsewhere. Redis is among them: `control` applies the lines
 # to an empty one, and its files cannot be copied while it writes.
-LEFT_OUT = frozenset({"config", "logs", "redis", "run", "sounds"})
+LEFT_OUT = frozenset({"config", "logs", "redis", "registrar", "run", "sounds"})
 SQLITE = b"SQLite format 3\x00"
 # What they hold is in the copy that SQLite makes.
 SQLITE_SIDE_FILES = ("-wal", "-shm", "-journal")

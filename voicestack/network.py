@@ -12,7 +12,11 @@ import psutil
 ROUTE_TABLE = Path("/proc/net/route")
 UNPRIVILEGED_START = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 LOOPBACK = IPv4Address("127.0.0.1")
-LOOPBACK_NETWORK = IPv4Network("127.0.0.0/8")
+# The lower half of loopback. The upper half is no place of programs that call: calls of registered
+# phones come from there, and a line that lets this machine call does not let those phones call.
+LOOPBACK_NETWORK = IPv4Network("127.0.0.0/9")
+# Where the registrar meets the SIP gateway (registrar/kamailio.cfg.j2).
+REGISTRAR = IPv4Address("127.200.0.1")
 # Networks of containers and virtual machines: what runs there is not a phone on the LAN.
 CONTAINER_PREFIXES = ("docker", "br-", "veth", "virbr", "cni", "flannel", "podman", "lxc")
 # linux/route.h: route is up; route is a refusal ("unreachable").

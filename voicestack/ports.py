@@ -70,6 +70,7 @@ TABLE: tuple[Port, ...] = (
     Port("turn_tls", 5349, 22, 1, "tcp", "livekit", "inside", "relay behind the TLS of https"),
     # A browser takes one for each way to the relay: 60 ports carry some 20 calls over the relay.
     Port("turn_relay", 10300, 40, 60, "udp", "livekit", "inside", "the relay's own end"),
+    Port("registrar", 5080, 30, 1, "udp+tcp", "registrar", "node", "softphones register here"),
 )
 BY_KEY = {port.key: port for port in TABLE}
 
@@ -102,6 +103,8 @@ def in_use(port: Port, settings: "Settings") -> bool:
         return settings.acme_email is not None
     if port.key == "turn_tls":
         return settings.turn_domain is not None
+    if port.key == "registrar":
+        return settings.registrar == "on"
     return settings.listen != "loopback" or port.key not in {
         "livekit_tcp",
         "turn_udp",

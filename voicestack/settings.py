@@ -31,7 +31,7 @@ from voicestack.settings_kinds import (
 )
 from voicestack.settings_outbound import OutboundSettings
 from voicestack.settings_paths import PathSettings
-from voicestack.settings_recording import RecordingSettings
+from voicestack.settings_telephony import TelephonySettings
 from voicestack.settings_tools import PATHS, ToolSettings
 from voicestack.settings_var import Var
 from voicestack.settings_webhooks import WebhookSettings
@@ -53,7 +53,7 @@ GROUPS = (
 class Settings(
     OutboundSettings,
     HistorySettings,
-    RecordingSettings,
+    TelephonySettings,
     ToolSettings,
     WebhookSettings,
     PathSettings,

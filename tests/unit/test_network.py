@@ -59,7 +59,7 @@ def test_this_machine_is_each_of_its_addresses() -> None:
     """Who calls one of our own addresses comes from that address."""
     here = machine(("lo", "127.0.0.1/8"), ("eth0", "192.168.7.20/24"), ("docker0", "172.17.0.1/16"))
     assert [str(each) for each in network.own_networks(here)] == [
-        "127.0.0.0/8",
+        "127.0.0.0/9",
         "172.17.0.1/32",
         "192.168.7.20/32",
     ]

@@ -5,7 +5,18 @@
 
 import typer
 
-from voicestack.cli import call_queue, calls, lines, machine, rooms, stack, webhooks, workers
+from voicestack.cli import (
+    call_queue,
+    calls,
+    lines,
+    machine,
+    phones,
+    rooms,
+    stack,
+    webhooks,
+    workers,
+)
+from voicestack.cli.add_carrier import add_carrier
 from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
 from voicestack.cli.load import load_test
@@ -26,7 +37,7 @@ for command in (
     *(stack.up, stack.status, stack.down, logs),
     *(workers.check_agent_status, workers.list_workers),
     *(calls.dispatch, calls.hangup, watch_room),
-    *(make_call, load_test, mint_token, new_agent, show_ports, sanity_check),
+    *(add_carrier, make_call, load_test, mint_token, new_agent, show_ports, sanity_check),
 ):
     app.command()(command)
 app.command(name="test-call")(call)
@@ -37,6 +48,7 @@ app.add_typer(calls.app, name="calls")
 app.add_typer(call_queue.app, name="call-queue")
 app.add_typer(lines.app, name="lines")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(phones.app, name="phones")
 
 if __name__ == "__main__":
     app()

@@ -28,7 +28,10 @@ def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = 
     for server, files in server_files(settings, table, secrets, paths).items():
         for name, text in files.items():
             write_private(to / server / name, text)
-    for name in ("redis", "livekit", "sip", "control", "agent", "caddy"):
+    # The registrar is a service only where it is switched on.
+    for name in ("redis", "livekit", "sip", "control", "agent", "caddy", "registrar"):
+        if name not in services:
+            continue
         write_private(to / name / "health", probe(services[name].ready))
     _control(services["control"], settings, paths, to / "control")
     _agent(services["agent"], settings, secrets, paths, to / "agent")

@@ -38,7 +38,7 @@ TABLE: tuple[Cause, ...] = (
         SIP,
         "the phone tries to register",
         "livekit-sip knows no REGISTER and answers 405",
-        'let the softphone call without registration ("no registrar", "peer to peer")',
+        "let it call without registration, or at the registrar's port: docs/softphone.md",
     ),
     Cause(
         "SIP006",

@@ -11,7 +11,7 @@ from voicestack.settings import Settings
 
 # Programs of the stack by the names of their processes: whatever else they open to a network is a
 # hole. Python is not among them: it would be anybody's.
-OURS = ("livekit-server", "livekit-sip", "caddy", "redis-server")
+OURS = ("livekit-server", "livekit-sip", "caddy", "redis-server", "kamailio")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,9 @@ def rules(
     anywhere = EVERYBODY if settings.domain else now.lan
     for port in ports.TABLE:
         sources = callers if port.service == PHONE_SERVICE else (browsers or anywhere)
+        if port.key == "sip_rtp" and settings.registrar == "on":
+            # The sound of registered phones comes from wherever they are.
+            sources = tuple(sorted(collapse_addresses({*callers, *anywhere})))
         if port.public and sources and ports.in_use(port, settings):
             span = table.range(port.key)
             made += [
@@ -65,5 +68,7 @@ def phones(lines: Iterable[Line], now: Networks) -> tuple[IPv4Network, ...]:
         if not line.sources:
             return EVERYBODY
         # What comes from this machine itself passes no firewall.
-        found |= now.stand_for(line.sources) - set(now.this_machine)
+        found |= {each for each in now.stand_for(line.sources) if not each.is_loopback} - set(
+            now.this_machine
+        )
     return tuple(sorted(collapse_addresses(found)))

@@ -7,8 +7,9 @@ from typing import Literal
 from voicestack.lines.hours import Hours
 
 # Words for networks that are looked up when lines are applied, not when they are written.
-Place = Literal["this-machine", "lan"]
-PLACES: tuple[Place, ...] = ("this-machine", "lan")
+# `phones`: who has registered with a password (docs/softphone.md).
+Place = Literal["this-machine", "lan", "phones"]
+PLACES: tuple[Place, ...] = ("this-machine", "lan", "phones")
 Source = Place | IPv4Network
 
 
@@ -18,6 +19,15 @@ class Digest:
 
     user: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A softphone that may register, and the number under which agents call it."""
+
+    user: str
+    number: str
+    ha1: str = field(repr=False)  # RFC 7616 3.4.2: stands for the password, which nobody keeps
 
 
 @dataclass(frozen=True, slots=True)

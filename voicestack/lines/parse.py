@@ -6,7 +6,7 @@ from pathlib import Path
 from ruamel.yaml.nodes import MappingNode, Node
 
 from voicestack.errors import Fault, LinesError
-from voicestack.lines import entry, outbound
+from voicestack.lines import entry, outbound, phones
 from voicestack.lines.model import Defaults, Line
 from voicestack.lines.nodes import Reader
 
@@ -27,7 +27,8 @@ def parse(path: Path, *, secrets: Path, defaults: Defaults | None = None) -> tup
 
 
 def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> list[Line]:
-    entries = reader.mapping(root, "the file", ("version", "lines", "outbound", "blocked"))
+    known = ("version", "lines", "phones", "outbound", "blocked")
+    entries = reader.mapping(root, "the file", known)
     if not isinstance(root, MappingNode):
         return []
     version = entries.get("version")
@@ -36,6 +37,8 @@ def _lines(reader: Reader, root: Node, secrets: Path, defaults: Defaults) -> lis
         reader.fault(version or root, "version", must, f"begin with: version: {VERSION}")
     if "outbound" in entries:  # read here for its faults: make_call.py reads it when it dials
         outbound.read(reader, entries["outbound"], secrets)
+    if "phones" in entries:  # read here for its faults: the registrar's table is made of it
+        phones.read(reader, entries["phones"], secrets)
     if "lines" not in entries:
         reader.fault(root, "lines", "is missing", "lines: [] means that no number is answered")
         return []

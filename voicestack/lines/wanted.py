@@ -26,6 +26,8 @@ MARK = "voicestack:"
 # LiveKit takes an empty list for "anyone" (protocol sip/sip.go, matchAddrMasks). Where a word such
 # as `lan` stands for no network on this machine, this one lets nobody in.
 NOBODY = IPv4Network("0.0.0.0/32")
+# Calls of registered phones, whose password the registrar has checked.
+PHONES = IPv4Network(network.REGISTRAR)
 # The room is made as the call rings and its agent comes within seconds; nobody comes later.
 EMPTY_TIMEOUT_S = 20
 # After the caller has gone only a reconnect of the same call could use the room.
@@ -62,6 +64,8 @@ class Networks:
                 found.update(self.this_machine)
             elif source == "lan":
                 found.update(self.lan)
+            elif source == "phones":
+                found.add(PHONES)
             else:
                 found.add(source)
         return found

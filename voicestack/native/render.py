@@ -11,10 +11,12 @@ from ruamel.yaml import YAML
 
 from voicestack import network
 from voicestack.credentials import Credentials
+from voicestack.lines.phones import REALM
 from voicestack.native import sip_keys
 from voicestack.native.paths import Paths
 from voicestack.native.services import Service, supervisor_config
 from voicestack.ports import Ports
+from voicestack.registrar import table
 from voicestack.settings import Settings
 
 # Template in the checkout → file in the stack's config folder.
@@ -23,6 +25,7 @@ TEMPLATES = {
     "livekit/livekit.yaml.j2": "livekit.yaml",
     "sip/sip.yaml.j2": "sip.yaml",
     "caddy/Caddyfile.j2": "Caddyfile",
+    "registrar/kamailio.cfg.j2": "kamailio.cfg",
 }
 
 
@@ -79,6 +82,9 @@ def template_values(
         "key_file": paths.config / "livekit-keys.yaml",
         "redis_dir": paths.state / "redis",
         "caddy_dir": paths.state / "caddy",
+        "registrar_ip": network.REGISTRAR,
+        "registrar_realm": REALM,
+        "registrar_dir": table.folder(settings),
     }
 
 

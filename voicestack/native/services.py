@@ -7,6 +7,7 @@ from typing import Any
 
 from voicestack.environment import service_environment
 from voicestack.native.paths import Paths
+from voicestack.network import REGISTRAR
 from voicestack.ports import Ports
 from voicestack.settings import Settings
 from voicestack.setup.manifest import place
@@ -20,6 +21,8 @@ AFTER_THE_VOICE = () if os.geteuid() == 0 else ("nice", "-n", "10")
 # is "not ready" in each blip of Redis (pkg/service/server.go); a restart would cut its calls.
 NEVER = 1_000_000
 PROBE_TIMEOUT_S = 2
+# Where Debian's package puts it; sbin is not on everybody's PATH.
+KAMAILIO = "/usr/sbin/kamailio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def all_services(settings: Settings, ports: Ports, paths: Paths) -> tuple[Servic
         if not url
     )
     last = (agent(settings, ports, paths, models), caddy(ports, paths))
-    return (*servers, *models, *last)
+    more = (registrar(ports, paths),) if settings.registrar == "on" else ()
+    return (*servers, *models, *last, *more)
 
 
 def redis(ports: Ports, paths: Paths) -> Service:
@@ -168,6 +172,21 @@ def caddy(ports: Ports, paths: Paths) -> Service:
         "caddy",
         (paths.binary("caddy"), "run", "--config", str(paths.config / "Caddyfile")),
         ready=http(ports["caddy_health"]),
+        after=("control",),
+    )
+
+
+def registrar(ports: Ports, paths: Paths) -> Service:
+    """Where softphones register: Kamailio of the distribution, told by `control` who may."""
+    return Service(
+        "registrar",
+        (
+            *(str(paths.python), "-m", "voicestack.registrar"),
+            *("-f", str(paths.config / "kamailio.cfg"), "-DD", "-E"),
+            # Memory, shared and of each process: phones of a house need a tenth of it.
+            *("-m", "32", "-M", "4", "-w", str(paths.run), "-Y", str(paths.short)),
+        ),
+        ready=shell(f"bash -c '</dev/tcp/{REGISTRAR}/{ports['registrar']}'"),
         after=("control",),
     )
 

@@ -9,7 +9,7 @@ from voicestack import credentials
 from voicestack.native import leftovers
 from voicestack.native.paths import Paths
 from voicestack.native.render import render_all
-from voicestack.native.services import Service, all_services
+from voicestack.native.services import KAMAILIO, Service, all_services
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.ports import Ports, resolve
 from voicestack.settings import Settings
@@ -46,6 +46,8 @@ class Stack:
     def check_installed(self) -> None:
         """Refuse to start without the programs; model servers name missing weights themselves."""
         missing = [name for name in BINARIES if not shutil.which(self.paths.binary(name))]
+        if self.settings.registrar == "on" and not shutil.which(KAMAILIO):
+            missing.append("kamailio (REGISTRAR=on)")
         if not client_file(self.paths.cache).is_file():
             missing.append("livekit-client (the page)")
         if missing:

@@ -5,8 +5,11 @@
 # redis-check-rdb is the whole server (voicestack/setup/redis_server.py), and no service takes port 6379.
 PACKAGES="gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
 # What tests need besides: a browser, its store of trusted authorities, machines and firewalls made of
-# namespaces, an engine for compose.yaml, Debian's packages as its images, voices of voicemails.
-DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
+# namespaces, an engine for compose.yaml, Debian's packages as its images, voices of voicemails, a
+# registrar and a softphone.
+DEV_PACKAGES="chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite kamailio baresip-core"
+# With REGISTRAR=on softphones register: voicestack/native/services.py, `registrar`.
+REGISTRAR_PACKAGES="kamailio"
 # Another apt (a machine that has just booted updates itself) is waited for this long.
 LOCK_WAIT_S=300
 
@@ -19,6 +22,7 @@ fail() { # what was seen, then what to do
 missing_packages() { # --dev: also what tests need
     local wanted="$PACKAGES" package
     [ "${1:-}" != --dev ] || wanted="$wanted $(dev_packages)"
+    [ "$(registrar_setting)" != on ] || wanted="$wanted $REGISTRAR_PACKAGES"
     # Not a Debian: the steps that build tell which header or program they lack.
     command -v dpkg-query >/dev/null || return 0
     command -v uv >/dev/null || wanted="$wanted python3 python3-venv"
@@ -26,6 +30,13 @@ missing_packages() { # --dev: also what tests need
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
             printf '%s ' "$package"
     done
+}
+
+# REGISTRAR as voicestack.settings reads it, before there is a Python of ours.
+registrar_setting() {
+    local written
+    written="$([ ! -f .env ] || sed -n 's/^REGISTRAR=//p' .env | tr -d "\"' ")"
+    printf '%s' "${REGISTRAR:-$written}"
 }
 
 # Ubuntu's chromium is a snap, which no container or CI can run: the tests of the page skip themselves.
@@ -62,6 +73,15 @@ update_lists() {
     done
 }
 
+# Debian would start a Kamailio of its own at once, on port 5060, which is livekit-sip's.
+keep_service_off() { # names
+    case " $* " in *" kamailio "*) ;; *) return 0 ;; esac
+    command -v systemctl >/dev/null || return 0
+    local root=()
+    [ "$(id -u)" = 0 ] || root=(sudo)
+    "${root[@]}" systemctl --quiet mask kamailio.service
+}
+
 install_packages() { # names
     local by_hand="sudo apt-get update && sudo apt-get install --no-install-recommends $*"
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
@@ -73,5 +93,6 @@ install_packages() { # names
         ! apt-get -qq --simulate install --no-install-recommends "$@" >/dev/null 2>&1; then
         update_lists || fail "apt-get update failed" "$by_hand"
     fi
+    keep_service_off "$@"
     apt_get install --no-install-recommends "$@" || fail "apt-get could not install: $*" "$by_hand"
 }

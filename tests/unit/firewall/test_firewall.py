@@ -43,6 +43,21 @@ def test_phones_come_from_where_the_lines_say(tmp_path: Path) -> None:
     assert found["https"] == found["livekit_udp"] == (LAN,)
 
 
+def test_registered_phones_bring_their_sound(tmp_path: Path) -> None:
+    """The registrar and RTP are open to the LAN, with a name to all; SIP itself is not."""
+    lines = (line("phones", CARRIER),)
+    found = by_key(made(tmp_path, *lines, REGISTRAR="on"))
+    assert found["registrar"] == (LAN,)
+    assert set(found["sip_rtp"]) == {LAN, CARRIER}
+    assert found["sip"] == (CARRIER,)
+    found = by_key(made(tmp_path, *lines, REGISTRAR="on", **NAME))
+    assert (found["registrar"], found["sip_rtp"], found["sip"]) == (
+        EVERYBODY,
+        EVERYBODY,
+        (CARRIER,),
+    )
+
+
 def test_a_line_with_a_password_only_is_open_to_all(tmp_path: Path) -> None:
     """Nobody knows from where a digest user calls."""
     found = by_key(made(tmp_path, line(digest=Digest("desk", "x" * 20))))
@@ -61,8 +76,8 @@ def test_loopback_opens_nothing(tmp_path: Path) -> None:
 
 def test_exactly_the_public_rows_of_the_table(tmp_path: Path) -> None:
     """A port missing from either side is an open hole or a silent call."""
-    public = {"ACME_EMAIL": "ops@example.org", **NAME}
-    for mode, absent in ((public, set()), ({}, {"http"})):
+    public = {"ACME_EMAIL": "ops@example.org", "REGISTRAR": "on", **NAME}
+    for mode, absent in ((public, set()), ({}, {"http", "registrar"})):
         found = {(rule.key, rule.proto) for rule in made(tmp_path, line(CARRIER), **mode)}
         wanted = {
             (port.key, proto)

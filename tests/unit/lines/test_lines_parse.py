@@ -38,10 +38,10 @@ def with_line(text: str) -> str:
 
 
 def test_the_file_that_comes_with_the_project() -> None:
-    """The default line: +15550100, receptionist, this machine and its LAN."""
+    """The default line: +15550100, receptionist, this machine, its LAN, registered phones."""
     (line,) = parse(ROOT / "sip/lines.yaml", secrets=ROOT)
     assert (line.number, line.agent, line.room) == ("+15550100", "receptionist", "call-")
-    assert line.sources == ("this-machine", "lan")
+    assert line.sources == ("this-machine", "lan", "phones")
     assert line.digest is None
     assert line.hide_number is True
 

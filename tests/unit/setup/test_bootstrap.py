@@ -9,7 +9,10 @@ from tests.unit.setup.fakes import program
 
 ROOT = Path(__file__).parents[3]
 ALL = "gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev redis-tools ca-certificates"
-DEV = "chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
+DEV = (
+    "chromium libnss3-tools iproute2 iptables nftables docker.io mmdebstrap"
+    " espeak-ng flite kamailio baresip-core"
+)
 SYSTEM_TOOLS = "bash cat cp cut dirname env find grep mkdir mv rm sed sha256sum sleep tail tr wc"
 
 
@@ -101,13 +104,30 @@ def test_only_missing_packages_are_installed_and_listed_first(machine: Machine) 
     assert "DPkg::Lock::Timeout=300" in install
 
 
+def test_who_wants_a_registrar_gets_kamailio_and_no_service(machine: Machine) -> None:
+    """Debian would start one on livekit-sip's port: its unit is masked before it is installed."""
+    (machine.checkout / ".env").write_text('REGISTRAR="on"\n')
+    machine.stand_in("systemctl", "exit 0")
+    assert machine.run().returncode == 0
+    calls = machine.log.read_text().splitlines()
+    mask = calls.index("systemctl --quiet mask kamailio.service")
+    assert calls[-1].startswith("uv ")
+    installs = [call for call in calls[mask:] if call.endswith("recommends kamailio")]
+    assert installs
+    assert not any(" -y " in call and "install" in call for call in calls[:mask])
+    machine.installed(f"{ALL} kamailio")
+    (machine.checkout / ".env").write_text("REGISTRAR=off\n")
+    assert machine.run().returncode == 0
+    assert machine.calls("systemctl") == []
+
+
 def test_what_tests_need_is_installed_for_tests_alone(machine: Machine) -> None:
     """Users get no browser; developers and CI do."""
     assert machine.run().returncode == 0
     assert machine.calls("apt-get") == []
     assert machine.run("--dev").returncode == 0
     assert machine.calls("apt-get")[-1].endswith(
-        "libnss3-tools iproute2 iptables nftables docker.io mmdebstrap espeak-ng flite"
+        "nftables docker.io mmdebstrap espeak-ng flite kamailio baresip-core"
     )
     machine.installed(f"{ALL} {DEV}")
     assert machine.run("--dev").returncode == 0

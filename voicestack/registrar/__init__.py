@@ -1,0 +1,1 @@
+"""Softphones that register: Kamailio's tables, and the way to a phone."""
