@@ -100,3 +100,13 @@ def test_a_browser_s_own_request_is_waited_for() -> None:
     memory = Memory()
     judge(with_job(TALKING, alive=True), memory, 0)
     assert judge(TALKING, memory, 1) is Verdict.DISPATCH
+
+
+def test_a_transferred_call_ends_with_its_first_side() -> None:
+    """While both are there no agent is asked for; the one who is left talks to nobody."""
+    memory = Memory()
+    both = replace(with_job(TALKING, alive=False), callers=("sip_1", "asked-1"), joined=True)
+    assert judge(both, memory, 0) is Verdict.WAIT
+    assert judge(both, memory, GIVE_UP_S) is Verdict.WAIT
+    assert judge(replace(both, callers=("sip_1",), joined=False), memory, 60) is Verdict.OVER
+    assert judge(replace(both, callers=(), joined=False), memory, 60) is Verdict.OVER
