@@ -70,6 +70,7 @@ TABLE: tuple[Port, ...] = (
     Port("turn_tls", 5349, 22, 1, "tcp", "livekit", "inside", "relay behind the TLS of https"),
     # A browser takes one for each way to the relay: 60 ports carry some 20 calls over the relay.
     Port("turn_relay", 10300, 40, 60, "udp", "livekit", "inside", "the relay's own end"),
+    Port("sip_tls", 5061, 31, 1, "tcp", "sip", "node", "calls are set up here over TLS"),
     Port("registrar", 5080, 30, 1, "udp+tcp", "registrar", "node", "softphones register here"),
 )
 BY_KEY = {port.key: port for port in TABLE}
@@ -105,6 +106,8 @@ def in_use(port: Port, settings: "Settings") -> bool:
         return settings.turn_domain is not None
     if port.key == "registrar":
         return settings.registrar == "on"
+    if port.key == "sip_tls":
+        return settings.sip_tls == "on"
     return settings.listen != "loopback" or port.key not in {
         "livekit_tcp",
         "turn_udp",

@@ -14,3 +14,6 @@ class TelephonySettings(RecordingSettings):
     registrar: Annotated[
         Literal["off", "on"], Var("network", "off or on", ("registrar", "control"))
     ] = Field("off", description="softphones register with user and password (docs/softphone.md)")
+    sip_tls: Annotated[Literal["off", "on"], Var("network", "off or on", ("sip",))] = Field(
+        "off", description="calls are set up over TLS too, with the certificate of the page"
+    )

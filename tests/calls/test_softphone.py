@@ -53,7 +53,7 @@ def models() -> Iterator[FakeModels]:
 
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> dict[str, str]:
-    more = {"LLM_URL": models.url, "TTS_URL": models.url, "REGISTRAR": "on"}
+    more = {"LLM_URL": models.url, "TTS_URL": models.url, "REGISTRAR": "on", "SIP_TLS": "on"}
     values = world.environment(tmp_path_factory.mktemp("softphone"), **more)
     Path(values["LINES_FILE"]).write_text(LINES)
     return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **values}
@@ -178,6 +178,23 @@ async def test_without_registering(
         await phone.command("dial", CLOSED)
         await phone.event("CALL_ESTABLISHED")
         await reply_recorded(phone, 0.7)
+
+
+async def test_over_tls(
+    stack: Stack, models: FakeModels, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    """The same over TLS, the certificate held against the stack's authority."""
+    server = f"127.0.0.1:{stack.ports['sip_tls']};transport=tls"
+    secure = baresip.documented("accounts-plain").replace("ADDRESS:5060", server)
+    authority = stack.paths.state / "caddy/pki/authorities/local/root.crt"
+    async with baresip.running(
+        tmp_path / "guest", secure, utterances[0], more=f"sip_cafile {authority}\n"
+    ) as phone:
+        await phone.command("dial", CLOSED)
+        await phone.event("CALL_ESTABLISHED")
+        await reply_recorded(phone, 0.7)
+        await phone.command("hangup")
+        await phone.event("CALL_CLOSED")
 
 
 async def test_a_line_that_does_not_name_phones_is_silent(

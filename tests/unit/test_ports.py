@@ -66,10 +66,10 @@ def test_some_ports_exist_in_some_modes_only(tmp_path: Path) -> None:
         return {port.key for port in there if not ports.in_use(port, stack)}
 
     names = {"DOMAIN": "v.example.org", "TURN_DOMAIN": "t.example.org"}
-    assert unused() == {"http", "turn_tls", "registrar"}
-    assert unused(**names) == {"http", "registrar"}
-    assert unused(**names, ACME_EMAIL="a@example.org", REGISTRAR="on") == set()
-    loopback = {"http", "turn_tls", "turn_udp", "turn_relay", "livekit_tcp", "registrar"}
+    assert unused() == {"http", "turn_tls", "registrar", "sip_tls"}
+    assert unused(**names) == {"http", "registrar", "sip_tls"}
+    assert unused(**names, ACME_EMAIL="a@example.org", REGISTRAR="on", SIP_TLS="on") == set()
+    loopback = {"http", "turn_tls", "turn_udp", "turn_relay", "livekit_tcp", "registrar", "sip_tls"}
     assert unused(LISTEN="loopback") == loopback
 
 

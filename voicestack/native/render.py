@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from voicestack import network
 from voicestack.credentials import Credentials
 from voicestack.lines.phones import REALM
-from voicestack.native import sip_keys
+from voicestack.native import certificates, sip_keys
 from voicestack.native.paths import Paths
 from voicestack.native.services import Service, supervisor_config
 from voicestack.ports import Ports
@@ -82,6 +82,7 @@ def template_values(
         "key_file": paths.config / "livekit-keys.yaml",
         "redis_dir": paths.state / "redis",
         "caddy_dir": paths.state / "caddy",
+        "sip_certificates": certificates.of_sip(settings, paths.state / "caddy"),
         "registrar_ip": network.REGISTRAR,
         "registrar_realm": REALM,
         "registrar_dir": table.folder(settings),

@@ -17,6 +17,7 @@ from voicestack.setup.files import link_atomic
 from voicestack.setup.gotool import Go
 from voicestack.setup.patches import (
     ALLOW_LIST_MEANS_PACKETS,
+    CERTIFICATES_STAY_FRESH,
     HOLD_IS_TOLD,
     MAIN_MODULE,
     Patch,
@@ -62,7 +63,7 @@ SERVERS = (
         version_args=("--version",),
         libraries=("opus", "opusfile", "soxr"),
         ldflags="-X github.com/livekit/sip/version.Version={version}",
-        patches=HOLD_IS_TOLD,
+        patches=(*HOLD_IS_TOLD, *CERTIFICATES_STAY_FRESH),
     ),
     Server(
         "caddy",

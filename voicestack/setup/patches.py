@@ -86,6 +86,41 @@ HOLD_IS_TOLD = (
 )
 
 
+# sip v1.8.0, pkg/sip/service.go, Start: certificates are read at the start, and never again, while
+# Caddy renews them. Now each connection gets the newest that is there; one that Caddy has not made
+# yet is no fault. More: docs/decisions/sip-tls.md.
+READ_ONCE = "			cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)\n"
+GIVEN_ONCE = "			Certificates: certs,\n"
+NEWEST = """\
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				var newest *tls.Certificate
+				var failed error
+				for _, c := range tconf.Certs {
+					pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+					if err != nil {
+						failed = err
+					} else if newest == nil || pair.Leaf.NotBefore.After(newest.Leaf.NotBefore) {
+						newest = &pair
+					}
+				}
+				if newest == nil {
+					return nil, failed
+				}
+				return newest, nil
+			},
+"""
+CERTIFICATES_STAY_FRESH = (
+    Patch(
+        "github.com/livekit/sip",
+        "pkg/sip/service.go",
+        READ_ONCE,
+        READ_ONCE
+        + "			if os.IsNotExist(err) {\n				continue\n			}\n",
+    ),
+    Patch("github.com/livekit/sip", "pkg/sip/service.go", GIVEN_ONCE, NEWEST),
+)
+
+
 @contextmanager
 def patched(
     folder: Path, patches: Sequence[Patch], sources: Mapping[str, Path], build: Path

@@ -157,3 +157,9 @@ def test_a_bad_line_is_told_before_anything_starts(
         checked(checkout(tmp_path, "", lines))
     assert "lines.yaml:3" in raised.value.report()
     assert "form" in raised.value.report()
+
+
+def test_sip_over_tls_is_refused(tmp_path: Path) -> None:
+    """The image's livekit-sip would show a certificate that has run out, some day."""
+    with pytest.raises(SettingsError, match="SIP_TLS"):
+        checked(checkout(tmp_path, "SIP_TLS=on", "version: 1\nlines: []\n"))

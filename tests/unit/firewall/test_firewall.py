@@ -76,8 +76,8 @@ def test_loopback_opens_nothing(tmp_path: Path) -> None:
 
 def test_exactly_the_public_rows_of_the_table(tmp_path: Path) -> None:
     """A port missing from either side is an open hole or a silent call."""
-    public = {"ACME_EMAIL": "ops@example.org", "REGISTRAR": "on", **NAME}
-    for mode, absent in ((public, set()), ({}, {"http", "registrar"})):
+    public = {"ACME_EMAIL": "ops@example.org", "REGISTRAR": "on", "SIP_TLS": "on", **NAME}
+    for mode, absent in ((public, set()), ({}, {"http", "registrar", "sip_tls"})):
         found = {(rule.key, rule.proto) for rule in made(tmp_path, line(CARRIER), **mode)}
         wanted = {
             (port.key, proto)
