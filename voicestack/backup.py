@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from voicestack import settings as stack_settings
 from voicestack.errors import VoicestackError
+from voicestack.host.airgap_install import extract
 from voicestack.settings import Settings
 
 FORMAT = 1
@@ -138,7 +139,7 @@ def _content(path: Path) -> bytes:
 def _unpack(packed: bytes, folder: Path) -> list[str]:
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as tar:
-            tar.extractall(folder, filter="data")  # refuses links and paths that lead outside
+            extract(tar, folder)
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise BackupError(

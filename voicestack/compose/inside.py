@@ -15,6 +15,7 @@ from pathlib import Path
 from voicestack import backup, settings
 from voicestack.compose.__main__ import CHECKOUT
 from voicestack.errors import VoicestackError
+from voicestack.host.airgap_install import extract
 
 BACKUP, IDENTITY = "backup", "identity"
 USAGE = "backup [RECIPIENT] | restore | room BYTES"
@@ -46,7 +47,7 @@ def main(arguments: list[str], checkout: Path = CHECKOUT) -> int:
 def restore(packed: bytes, folder: Path, checkout: Path) -> bytes:
     """Put state into the volumes; return a tar of what belongs into the checkout."""
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(folder, filter="data")
+        extract(tar, folder)
     root = folder / "checkout"
     root.mkdir()
     if (env := checkout / ".env").exists():

@@ -66,10 +66,26 @@ def install(archive: Path, folder: Path, sha256: str | None) -> None:
     check_machine(folder)
     verify(archive, sha256)
     with tarfile.open(archive) as tar, tarfile.open(fileobj=_part(tar, CHECKOUT)) as checkout:
-        checkout.extractall(folder, filter="data")
+        extract(checkout, folder)
     with tarfile.open(archive) as tar:
         _feed(("docker", "load", "--quiet"), _part(tar, IMAGES), folder)
         _feed(UNPACK_MODELS, _part(tar, MODELS), folder)
+
+
+def extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Files and folders alone, and none outside: the filter "data" of tarfile is not in 3.11.2."""
+    inside = folder.resolve()
+    for member in tar.getmembers():
+        if not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name} is neither a file nor a folder")
+        target = (inside / member.name).resolve()
+        if inside not in (target, *target.parents):
+            raise tarfile.TarError(f"{member.name} leads outside")
+        # An owner of another machine means nothing here; others may read, as packed, and not write.
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        member.mode = member.mode & 0o755 | (0o700 if member.isdir() else 0o600)
+        tar.extract(member, inside)
 
 
 def check_machine(folder: Path) -> None:

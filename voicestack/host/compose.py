@@ -9,11 +9,13 @@ from typing import Any
 
 from voicestack.errors import VoicestackError
 from voicestack.host import child, private
+from voicestack.host.airgap_install import extract
 
 TIMEOUT_S = 120.0
 # The service that sees all volumes and runs nothing.
 TOOLS = "setup"
-INSIDE = ("python", "-m", "voicestack.compose.inside")
+# -P: the image's code, not that of the checkout where it runs.
+INSIDE = ("python", "-P", "-m", "voicestack.compose.inside")
 # Services read them as another user.
 SETTINGS_MODE = 0o644
 
@@ -85,11 +87,11 @@ class Compose:
 
     def _place(self, packed: bytes) -> list[str]:
         with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-            members = [each for each in tar.getmembers() if each.isfile()]
-            for member in members:
-                member.mode = SETTINGS_MODE
-            tar.extractall(self.checkout, members, filter="data")
-        return [member.name for member in members]
+            extract(tar, self.checkout)
+            names = [each.name for each in tar.getmembers() if each.isfile()]
+        for name in names:
+            (self.checkout / name).chmod(SETTINGS_MODE)
+        return names
 
     def _profiles(self) -> list[str]:
         """Profiles of what runs: without their names Compose would leave it as it is."""

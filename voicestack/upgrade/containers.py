@@ -52,7 +52,9 @@ class Containers:
         self.project.compose("pull", *missing, timeout_s=BUILD_S)
         self.project.compose("build", "--quiet", timeout_s=BUILD_S)
         # The new version reads .env and the lines, and fetches its models.
-        self.project.tools("python", "-m", "voicestack.compose", "--prepare", timeout_s=BUILD_S)
+        self.project.tools(
+            "python", "-P", "-m", "voicestack.compose", "--prepare", timeout_s=BUILD_S
+        )
         self._drain(drain_s)
         self._start()
 

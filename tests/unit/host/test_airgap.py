@@ -48,6 +48,8 @@ def archive(tmp_path: Path, done: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     (folder / "compose.yaml").write_text("services: {}\n")
+    (folder / "sip").mkdir()
+    (folder / "sip/lines.yaml").write_text("version: 1\n")
     for words in (
         ["init", "--quiet"],
         ["add", "--all"],
@@ -75,10 +77,13 @@ def test_the_archive_installs_itself(archive: Path, done: Path, tmp_path: Path) 
     """With its own program, which needs nothing but a python3 and Docker."""
     with tarfile.open(archive) as tar:
         (tmp_path / "install.py").write_bytes(tar.extractfile("install.py").read())  # type: ignore[union-attr]
-    command = ["python3", "-S", "-E", tmp_path / "install.py", archive, tmp_path / "there"]
+    command = ["/usr/bin/python3", "-S", "-E", tmp_path / "install.py", archive, tmp_path / "there"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert (tmp_path / "there/compose.yaml").read_text() == "services: {}\n"
+    # The containers' user reads it.
+    assert (tmp_path / "there/sip").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "there/sip/lines.yaml").stat().st_mode & 0o777 == 0o644
     assert done.read_text() == "images redis:7 voicestack/python:1\nmodels\n"
 
 
@@ -150,3 +155,23 @@ def test_without_docker_it_says_so(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert airgap_install.main([str(archive), str(tmp_path / "there")]) == airgap_install.UNFIT
     assert "needs Docker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("../outside", tarfile.REGTYPE), ("/etc/outside", tarfile.REGTYPE), ("link", tarfile.SYMTYPE)],
+)
+def test_nothing_leads_outside(tmp_path: Path, name: str, kind: bytes) -> None:
+    """Paths that climb, and links: tarfile of Debian 12's Python knows no filter for them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    (tmp_path / "there").mkdir()
+    with (
+        tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar,
+        pytest.raises(tarfile.TarError),
+    ):
+        airgap_install.extract(tar, tmp_path / "there")
+    assert not list((tmp_path / "there").iterdir())

@@ -288,7 +288,7 @@ def test_its_script_needs_no_packages(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[3]
     for name in ("upgrade", "backup", "restore", "airgap", "cloud_init"):
         done = subprocess.run(
-            ["python3", "-S", "-E", str(root / f"scripts/{name}.py"), "--help"],
+            ["/usr/bin/python3", "-S", "-E", str(root / f"scripts/{name}.py"), "--help"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
