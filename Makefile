@@ -51,10 +51,10 @@ test:  ## everything that this machine can run: checks, unit tests, real calls
 	@$(MAKE) --no-print-directory check
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-test-stack:  ## docker compose on a real engine: calls, kills, port scan
+test-stack:  ## docker compose on a real engine alone: calls, kills, upgrades, port scan
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
-	@$(PYTHON) -m pytest tests/stack
+	@STACK_ALL=1 $(PYTHON) -m pytest tests/stack
 
 test-agents:  ## talk to the agents of tests/agents by script (docs/testing-agents.md)
 	@$(PYTHON) scripts/test_agents.py $(if $(JUDGE_URL),--judge-url $(JUDGE_URL),--no-judge)

@@ -1,7 +1,9 @@
 """One stack on a real engine for all tests of this folder."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,12 @@ from tests.stack.world import World
 
 # The first run on a machine compiles two servers inside an image; every later one takes seconds.
 FIRST_BUILD_S = 1800
+HEALED_S = 20.0
+# Minutes, builds of further versions, gigabytes of disk: `make test-stack` alone runs these.
+LONG = [f"test_compose_{name}.py" for name in ("airgap", "backup", "page", "upgrade")]
+collect_ignore = [] if os.environ.get("STACK_ALL") else LONG
+TIMINGS = pytest.StashKey[dict[str, float]]()
+QUESTION = "silero-talk-000.03"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,13 +34,58 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[World]:
     """A bare checkout after `docker compose up --wait`."""
     with world.running(tmp_path_factory.mktemp("compose")) as running:
+        pytestconfig.stash[TIMINGS] = running.timings
         yield running
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """How long `up` took, and the next call after each fault: the figures of docs/compose.md."""
+    for name, seconds in config.stash.get(TIMINGS, {}).items():
+        terminalreporter.write_line(f"compose: {name}: {seconds:.1f} s")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What must outlive the containers, as it was before."""
+
+    secrets: dict[str, str]
+    calls: list[str]
+
+
+@pytest.fixture(scope="session")
+def public(stack: World) -> Kept:
+    """The same stack with a name and a relay over TLS, after `down` and `up`."""
+    stack.answered_within(HEALED_S)
+    kept = Kept(stack.secrets(), stack.calls())
+    stack.compose("down")
+    (stack.checkout / ".env").write_text(world.PUBLIC)
+    stack.up()
+    return kept
+
+
+@pytest.fixture(scope="session")
+def repository(stack: World) -> Callable[..., None]:
+    """Git in the checkout, which has one version, v1."""
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=Test", "-c", "user.email=test@example.test")
+        command = ["git", *who, *arguments]
+        subprocess.run(command, cwd=stack.checkout, check=True, capture_output=True)
+
+    git("init", "--quiet", "--initial-branch", "main")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "v1")
+    git("tag", "v1")
+    return git
 
 
 @pytest.fixture(scope="session")
 def question() -> Utterance:
-    """A recorded human question, short."""
-    return min(speech.utterances(complete_only=True, min_s=1.2), key=lambda each: each.duration_s)
+    """ "... how do I get to Dublin?", a recorded human: words of farewell would end the call."""
+    spoken = speech.utterances(complete_only=True, min_s=1.2)
+    return next(each for each in spoken if each.name == QUESTION)

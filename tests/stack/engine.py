@@ -30,7 +30,9 @@ COMMAND_S = 900.0
 class Engine:
     """dockerd in one network namespace; `network_mode: host` is that namespace."""
 
-    def __init__(self, scratch: Path, namespace: str | None = None) -> None:
+    def __init__(
+        self, scratch: Path, namespace: str | None = None, data: Path = HOME / "data"
+    ) -> None:
         self.socket = scratch / "docker.sock"
         self._scratch = scratch
         # nsenter, since `ip netns exec` would hide /sys/fs/cgroup; setpriv, so that the engine ends
@@ -38,7 +40,7 @@ class Engine:
         enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
         self._command = [
             *("setpriv", "--pdeathsig", "TERM", *enter, "dockerd"),
-            *("--host", f"unix://{self.socket}", "--data-root", str(HOME / "data")),
+            *("--host", f"unix://{self.socket}", "--data-root", str(data)),
             *("--exec-root", str(scratch / "exec"), "--pidfile", str(scratch / "docker.pid")),
             # All services share one network: no bridge, and nothing left in the kernel.
             *("--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"),

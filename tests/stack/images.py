@@ -4,6 +4,7 @@ Upstream's images are stood in for by Debian packages and the servers that set-u
 are built from the unchanged Dockerfile on top of them. What is there and still fits is kept.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -20,6 +21,8 @@ FOLDER = Path(__file__).parent / "images"
 STAMP = HOME / "images"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SUITE = "bookworm"
+# Layers of earlier versions are of use for as long.
+UNUSED = "72h"
 # Stand-in → the beginning of the name that it takes in compose.yaml or Dockerfile.
 STAND_INS = {
     "debian": "debian:",
@@ -39,7 +42,26 @@ def ensure(checkout: Path) -> None:
         files = ["-f", str(checkout / "compose.yaml"), "-f", str(FOLDER.parent / "build.yaml")]
         builder.docker("compose", *files, "build", "--quiet", "setup", "livekit")
         builder.docker("image", "prune", "--force")
+        builder.docker("builder", "prune", "--force", "--filter", f"until={UNUSED}")
     STAMP.write_text(wanted)
+
+
+@contextlib.contextmanager
+def lent(runner: Engine) -> Iterator[None]:
+    """Let tests build other versions under the same names; afterwards the names are as before."""
+    stamp = STAMP.read_text()
+    STAMP.unlink()  # whoever is killed meanwhile leaves images that nobody takes for these
+    listed = runner.docker(
+        "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"
+    )
+    before = dict(line.split() for line in listed.splitlines() if "<none>" not in line)
+    yield
+    for name, identity in before.items():
+        runner.docker("tag", identity, name)
+    now = runner.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
+    if others := [name for name in now if name not in before and "<none>" not in name]:
+        runner.docker("image", "rm", *others)
+    STAMP.write_text(stamp)
 
 
 def upstream(checkout: Path) -> dict[str, str]:

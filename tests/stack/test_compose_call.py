@@ -7,7 +7,7 @@ import pytest
 
 from tests.speech import Utterance
 from tests.stack.world import SERVICES, STACK_IP, World
-from voicestack import ports
+from voicestack import ports, settings
 
 # The issue's figures.
 UP_S, HEALED_S = 60.0, 20.0
@@ -27,7 +27,8 @@ def test_a_call_has_speech_both_ways(stack: World, question: Utterance) -> None:
 
 def test_another_host_opens_the_page(stack: World) -> None:
     """With the internal authority's certificate: the page and its client, no server API."""
-    address = f"{STACK_IP}:{ports.BY_KEY['https'].default}"
+    held = settings.load(stack.checkout)
+    address = f"{held.domain or STACK_IP}:{ports.resolve(held)['https']}"
     done = stack.on_phone(sys.executable, "-m", "tests.stack.visitor", address)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -37,6 +38,7 @@ def test_another_host_opens_the_page(stack: World) -> None:
 
 def test_up_again_changes_nothing(stack: World) -> None:
     """A second `up` runs the set-up once more and starts no service anew."""
+    stack.up()  # other tests may have left other images
     before = {service: stack.pid(service) for service in SERVICES}
     stack.up()
     assert {service: stack.pid(service) for service in SERVICES} == before

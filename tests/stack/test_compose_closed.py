@@ -1,6 +1,7 @@
 """What other hosts reach, and what a container could do if it were taken over."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -25,8 +26,12 @@ def test_another_host_finds_the_documented_ports_and_no_other(stack: World) -> N
     calls of earlier tests may have to end first.
     """
     held = settings.load(stack.checkout)
-    public = [port for port in ports.TABLE if port.public and ports.in_use(port, held)]
-    documented = {port.default for port in public if "tcp" in port.proto}
+    table = ports.resolve(held)
+    documented = {
+        table[port.key]
+        for port in ports.TABLE
+        if port.bind != "loopback" and "tcp" in port.proto and ports.in_use(port, held)
+    }
     deadline = time.monotonic() + CALLS_END_S
     while (found := scanned(stack)) != documented and time.monotonic() < deadline:
         time.sleep(1)  # another host sees no event
@@ -91,3 +96,16 @@ def test_caddy_holds_no_key(stack: World) -> None:
     for mount in stack.container("caddy")["Mounts"]:
         files = [path for path in Path(mount["Source"]).rglob("*") if path.is_file()]
         assert not [each for each in files if any(s.encode() in each.read_bytes() for s in secrets)]
+
+
+def test_digests_are_one_command_away(stack: World) -> None:
+    """The command of docs/compose.md: a list for each image; those that are built have none."""
+    document = (ROOT / "docs/compose.md").read_text()
+    (command,) = re.findall(r"`(docker inspect [^`]+)`", document)
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=stack.checkout, env=stack.engine.environment,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 4
+    assert set(done.stdout.splitlines()) == {"[]"}

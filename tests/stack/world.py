@@ -5,25 +5,33 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.calls.elsewhere import DOMAIN, ETC, TURN_DOMAIN, Machines
 from tests.servers import CACHE
 from tests.stack import images
 from tests.stack.engine import ROOT, Engine, engine
+from voicestack.native.paths import Paths
 
 STACK_IP, PHONE_IP = "10.203.0.1", "10.203.0.2"
 NUMBER = "+15550100"
 PROJECT = "voicestack"
 MODELS = f"{PROJECT}_models"
 USER = 10001  # compose.yaml, `user`
-CALL_S = 60.0
+CALL_S, SCRIPT_S = 60.0, 600.0
+# An engine without bridges builds on the host's network (build.yaml).
+BUILD = {"COMPOSE_FILE": "compose.yaml:tests/stack/build.yaml"}
 RESTART_S = 30.0
+HOSTS = f"127.0.0.1 localhost\n{STACK_IP} {DOMAIN} {TURN_DOMAIN}\n"
+PUBLIC = f"DOMAIN={DOMAIN}\nTURN_DOMAIN={TURN_DOMAIN}\n"
 SERVICES = ("redis", "livekit", "sip", "control", "llm", "tts", "agent", "caddy")
 
 
@@ -42,11 +50,26 @@ class World:
         file = self.checkout / "compose.yaml"
         return self.engine.docker("compose", "--file", str(file), *arguments)
 
-    def up(self) -> float:
+    @property
+    def machines(self) -> Machines:
+        """Both hosts, as the tests of the page know them."""
+        return Machines(self.stack_ns, self.phone_ns)
+
+    @property
+    def paths(self) -> Paths:
+        """Where the page's tests look for secrets and for the authority: in the volumes."""
+        state = self.checkout.parent / "state"
+        state.mkdir(exist_ok=True)
+        for name, volume in (("secrets", "secrets"), ("caddy", "caddy-data")):
+            (state / name).unlink(missing_ok=True)
+            (state / name).symlink_to(self.volume(volume))
+        return Paths(self.checkout, state, CACHE)
+
+    def up(self, *options: str) -> float:
         """Bring everything up; the seconds it took."""
         started_s = time.monotonic()
         try:
-            self.compose("up", "--detach", "--wait", "--quiet-pull")
+            self.compose("up", "--detach", "--wait", "--quiet-pull", *options)
         except AssertionError as error:
             error.add_note(self.compose("logs", "--tail", "20", "--no-color"))
             raise
@@ -76,33 +99,60 @@ class World:
 
     def secrets(self) -> dict[str, str]:
         """The generated secrets, read past the containers."""
-        (volume,) = json.loads(self.engine.docker("volume", "inspect", f"{PROJECT}_secrets"))
-        files = Path(volume["Mountpoint"]).iterdir()
-        return {file.name: file.read_text() for file in files}
+        return {file.name: file.read_text() for file in self.volume("secrets").iterdir()}
+
+    def calls(self) -> list[str]:
+        """The calls that the history has; newest last."""
+        live = self.volume("history") / "calls.sqlite"
+        with closing(sqlite3.connect(f"file:{live}?mode=ro", uri=True)) as history:
+            return [row[0] for row in history.execute("SELECT room FROM calls ORDER BY started_at")]
+
+    def volume(self, name: str) -> Path:
+        """Where a volume lies on this machine."""
+        (volume,) = json.loads(self.engine.docker("volume", "inspect", f"{PROJECT}_{name}"))
+        return Path(volume["Mountpoint"])
+
+    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the checkout's own scripts with the distribution's Python."""
+        return subprocess.run(
+            ["/usr/bin/python3", f"scripts/{name}.py", *arguments], cwd=self.checkout,
+            env=self.engine.environment | BUILD, capture_output=True, text=True, check=False,
+            timeout=SCRIPT_S,
+        )  # fmt: skip
 
     def on_phone(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the other host."""
         return subprocess.run(
-            ["nsenter", f"--net=/run/netns/{self.phone_ns}", *command],
+            self.machines.on_browser(*command),
             env={**os.environ, "STATE_DIR": str(self.checkout.parent / "phone")},
             capture_output=True, text=True, check=False, timeout=CALL_S, cwd=ROOT,
         )  # fmt: skip
 
-    def call(self, *speech: Path) -> dict[str, Any]:
+    def forget_state(self) -> None:
+        """An empty machine, but for the models; no container is left."""
+        volumes = self.engine.docker("volume", "ls", "--quiet").split()
+        others = [each for each in volumes if each != MODELS]
+        self.engine.docker("volume", "rm", *others)
+
+    def call(self, *speech: Path, number: str = NUMBER) -> dict[str, Any]:
         """Call from the other host with the project's own script; its report."""
         words = [str(each) for each in speech] or ["--greeting-only"]
         command = [sys.executable, str(ROOT / "scripts/test_call.py"), *words]
-        done = self.on_phone(*command, "--server", STACK_IP, "--no-transcribe", "--json")
+        done = self.on_phone(
+            *command, "--server", STACK_IP, "--number", number, "--no-transcribe", "--json"
+        )
         assert done.stdout, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)
         return report
 
-    def answered_within(self, limit_s: float) -> float:
+    def answered_within(self, limit_s: float, number: str = NUMBER) -> float:
         """Call from the other host until the agent is heard; the seconds that it took."""
-        words = (STACK_IP, PHONE_IP, str(limit_s))
+        words = (STACK_IP, PHONE_IP, str(limit_s), number)
         done = self.on_phone(sys.executable, "-m", "tests.stack.caller", *words)
         assert done.returncode == 0, f"{done.stdout} {done.stderr}"
         took_s = float(done.stdout)
+        test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2]
+        self.timings[f"agent heard, {test.partition(' ')[0]}"] = took_s
         assert took_s < limit_s
         return took_s
 
@@ -145,12 +195,20 @@ def hosts() -> Iterator[tuple[str, str]]:
             _ip("-n", name, "address", "add", f"{address}/24", "dev", "lan0")
             _ip("-n", name, "link", "set", "lan0", "up")
             _ip("-n", name, "link", "set", "lo", "up")
+        # What the operator of a public machine does: docs/compose.md, "Ports below 1024".
+        low = ["sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=80"]
+        subprocess.run(["nsenter", f"--net=/run/netns/{stack}", *low], check=True)
+        (ETC / phone).mkdir(parents=True)
+        (ETC / phone / "hosts").write_text(HOSTS)
         # The interface of the default route gives the stack its address.
         _ip("-n", stack, "route", "add", "default", "via", PHONE_IP)
         yield stack, phone
     finally:
         for name in (stack, phone):
             subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+        shutil.rmtree(ETC / phone, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            ETC.rmdir()
 
 
 def _ip(*arguments: str) -> None:
