@@ -7,8 +7,9 @@ from voice_agent.callee.words import Said, judge
 
 # Whoever picks up and says nothing waits for us; most people say hello within a second.
 FIRST_WORD_S = 2.2
-# After "Hello?" people wait for an answer; within a longer greeting pauses are longer, too.
-SHORT_SPEECH_S, SHORT_QUIET_S, LONG_QUIET_S = 2.5, 0.5, 1.3
+# After "Hello?", or a question, people wait for an answer. After a longer greeting the beep of a
+# voicemail may follow, up to so late, of which not a word was understood.
+SHORT_SPEECH_S, SHORT_QUIET_S, LONG_QUIET_S = 2.5, 0.5, 2.7
 # An assistant's sentence is over.
 SCREEN_QUIET_S = 0.8
 # Nobody greets for so long without a word that tells; or what writes it down has failed.
@@ -77,6 +78,6 @@ class Callee:
     def _after_quiet(self, quiet_s: float, said: Said) -> Verdict | None:
         if said is Said.SCREENING:
             return Verdict.SCREENING if quiet_s >= SCREEN_QUIET_S else None
-        short = self.spoken_s <= SHORT_SPEECH_S
-        enough_s = SHORT_QUIET_S if short and said is Said.PERSON else LONG_QUIET_S
+        waits = self.spoken_s <= SHORT_SPEECH_S or self.text.endswith("?")
+        enough_s = SHORT_QUIET_S if waits and said is Said.PERSON else LONG_QUIET_S
         return Verdict.PERSON if quiet_s >= enough_s else None
