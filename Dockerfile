@@ -53,5 +53,7 @@ COPY . .
 RUN uv pip install --no-cache --python /venv --no-deps --no-build-isolation \
         -e . -e agent/livekit-plugins-faster-whisper \
     && python -m compileall -q .
-ENV HOME=/tmp
+# A deploy names the version (docs/deploy.md); it stands in the record of each call.
+ARG AGENT_VERSION=0.1.0
+ENV HOME=/tmp AGENT_VERSION=$AGENT_VERSION
 USER 10001:10001

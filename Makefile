@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-agents check format bench bench-voicemail lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-agents check format bench bench-voicemail bench-deploy lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -13,7 +13,7 @@ up:
 	@docker compose logs --no-log-prefix --tail 1 setup
 
 down:
-	@docker compose down $(if $(NOW),--timeout 1)
+	@docker compose down --remove-orphans $(if $(NOW),--timeout 1)
 
 status:
 	@docker compose ps --all
@@ -80,6 +80,9 @@ bench-voicemail:  ## measure who is taken for whom when a call of ours is picked
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(PYTHON) -m tests.bench.bench_voicemail
+
+bench-deploy:  ## how long new callers wait while the agent is replaced, five calls up
+	@$(PYTHON) -m pytest -q -s tests/calls/test_deploy.py -k "changes_nothing or and_back"
 
 lock:  ## compile requirements/*.in; no file names a registry
 	@scripts/lock.sh

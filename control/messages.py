@@ -43,6 +43,9 @@ class Beat(Message):
     started_at: float
     capacity: int
     draining: bool
+    # Which place of a worker it has, and whether new calls are its (agent/voice_agent/duty.py).
+    slot: str = Field(default="agent", max_length=32)
+    on_duty: bool = True
     jobs: tuple[Job, ...]
 
     @property

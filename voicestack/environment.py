@@ -1,6 +1,8 @@
 """What each service finds in its environment: only what it reads, secrets as paths of files."""
 
+import shlex
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +41,11 @@ def version(root: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return metadata.version("voicestack")
     return done.stdout.strip()
+
+
+def as_shell(environment: Mapping[str, str]) -> str:
+    """Render variables as a shell reads them."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
 
 
 def service_environment(service: str, settings: "Settings") -> dict[str, str]:

@@ -64,6 +64,7 @@ TABLE: tuple[Port, ...] = (
     Port("agent_metrics", 7897, 12, 1, "tcp", "agent", "off", "Prometheus metrics"),
     Port("https", 8443, 13, 1, "tcp", "caddy", "node", "the page, signalling, relay over TLS"),
     Port("http", 80, 20, 1, "tcp", "caddy", "node", "with ACME_EMAIL: certificates, redirect"),
+    Port("agent_b_health", 7898, 14, 1, "tcp", "agent", "loopback", "its successor's, in a deploy"),
     Port("caddy_health", 7899, 23, 1, "tcp", "caddy", "loopback", "health of the TLS proxy"),
     Port("turn_udp", 3478, 21, 1, "udp", "livekit", "node", "relay for browsers, STUN"),
     # TURN binds all its ports to the same addresses (livekit-server 1.13.5, pkg/service/turn.go).

@@ -14,9 +14,9 @@ def main() -> None:
     """Run the worker; `lk agent start agent/voice_agent/worker.py` ends in the same AgentServer."""
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     discreet.keep()
-    ready.mark_when_registered(server, settings.state_dir)
+    ready.mark_when_registered(server, settings.state_dir, settings.agent_slot)
     Heartbeat(server, settings)
-    occupancy.clear(settings.state_dir)
+    occupancy.clear(settings.state_dir, settings.agent_slot)
     pipeline.share_ears(settings)
     # The first caller may ring before the voice is up: never wait for it here.
     threading.Thread(target=render, daemon=True).start()

@@ -13,6 +13,7 @@ from typing import Any
 
 from livekit.agents import AgentServer
 
+from voice_agent import duty
 from voice_agent.control import Control
 from voice_agent.settings import AgentSettings
 
@@ -67,5 +68,7 @@ class Heartbeat:
             "started_at": self._started_at,
             "capacity": settings.max_calls,
             "draining": self._server.draining,
+            "slot": settings.agent_slot,
+            "on_duty": duty.on_duty(settings),
             "jobs": [{"job": each.job.id, "room": each.job.room.name} for each in jobs],
         }

@@ -17,6 +17,8 @@ from pathlib import Path
 from livekit import rtc
 from livekit.agents import JobContext
 
+from voice_agent import duty
+
 log = logging.getLogger("voice_agent.occupancy")
 
 # Phones send a packet every 20 ms. On hold they send none: a held call counts as no call.
@@ -27,47 +29,62 @@ CHECK_S = 0.25
 STARTING_S = 6.0
 
 
-def folder(state_dir: Path) -> Path:
-    """Where the marks lie, one for each job."""
-    return state_dir / "run" / "lines"
+def folder(state_dir: Path, slot: str) -> Path:
+    """Where the marks of one worker lie, one for each job."""
+    return state_dir / "run" / "lines" / slot
 
 
-def clear(state_dir: Path) -> None:
-    """Forget the marks of an earlier worker."""
-    folder(state_dir).mkdir(parents=True, exist_ok=True)
-    for mark in folder(state_dir).iterdir():
+def clear(state_dir: Path, slot: str) -> None:
+    """Forget the marks of an earlier worker in this place."""
+    folder(state_dir, slot).mkdir(parents=True, exist_ok=True)
+    for mark in folder(state_dir, slot).iterdir():
         mark.unlink(missing_ok=True)
 
 
-def reserve(state_dir: Path, job_id: str) -> None:
+def reserve(state_dir: Path, slot: str, job_id: str) -> None:
     """Mark a line as in use until its job has begun to hear the caller."""
-    take(state_dir, job_id)
+    take(state_dir, slot, job_id)
     until_s = time.time() + STARTING_S
-    os.utime(folder(state_dir) / job_id, (until_s, until_s))
+    os.utime(folder(state_dir, slot) / job_id, (until_s, until_s))
 
 
-def take(state_dir: Path, job_id: str) -> None:
+def take(state_dir: Path, slot: str, job_id: str) -> None:
     """Mark a line as in use now."""
-    (folder(state_dir) / job_id).touch()
+    (folder(state_dir, slot) / job_id).touch()
 
 
-def in_use(state_dir: Path, job_ids: Iterable[str]) -> int:
-    """Count the jobs whose caller was heard lately, or that have just begun."""
+def in_use(state_dir: Path, slot: str, job_ids: Iterable[str]) -> int:
+    """Count the jobs of this worker whose caller was heard lately, or that have just begun.
+
+    A second worker of a deploy answers on the same machine: its calls count too. Which of its jobs
+    still run is not known here, so each takes its mark away when it ends.
+    """
+    own = folder(state_dir, slot)
+    marks = [own / job_id for job_id in job_ids]
+    marks += [mark for mark in own.parent.glob("*/*") if mark.parent != own]
     now_s = time.time()
     count = 0
-    for job_id in job_ids:
+    for mark in marks:
         with contextlib.suppress(FileNotFoundError):
-            age_s = now_s - (folder(state_dir) / job_id).stat().st_mtime
-            count += age_s < QUIET_S
+            count += now_s - mark.stat().st_mtime < QUIET_S
     return count
 
 
-def watch(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:
+def watch(ctx: JobContext, state_dir: Path, slot: str, caller: rtc.RemoteParticipant) -> None:
     """Keep the line marked as long as the job lives: the task ends when the room is left."""
-    ctx.proc.userdata["occupancy"] = asyncio.create_task(keep(ctx, state_dir, caller))
+    if duty.trial_of(ctx.job.metadata):
+        return  # no caller hears busy because of a test call
+    keeping = asyncio.create_task(keep(ctx, state_dir, slot, caller))
+    ctx.proc.userdata["occupancy"] = keeping
+
+    async def free() -> None:
+        keeping.cancel()
+        (folder(state_dir, slot) / ctx.job.id).unlink(missing_ok=True)
+
+    ctx.add_shutdown_callback(free)
 
 
-async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) -> None:
+async def keep(ctx: JobContext, state_dir: Path, slot: str, caller: rtc.RemoteParticipant) -> None:
     """Mark the line while packets of the caller arrive; end when the job does."""
     received = -1
     quiet_since_s: float | None = None
@@ -75,7 +92,7 @@ async def keep(ctx: JobContext, state_dir: Path, caller: rtc.RemoteParticipant) 
         packets = await packets_received(caller)
         if packets != received or is_muted(caller):
             received, quiet_since_s = packets, None
-            take(state_dir, ctx.job.id)
+            take(state_dir, slot, ctx.job.id)
         elif quiet_since_s is None:
             quiet_since_s = time.monotonic()
         elif time.monotonic() - quiet_since_s > QUIET_S:

@@ -4,12 +4,10 @@ from pathlib import Path
 
 from livekit.agents import AgentServer
 
-FILE_NAME = "agent-registered"
 
-
-def mark_when_registered(server: AgentServer, state_dir: Path) -> None:
-    """Write `run/agent-registered` with the worker's id once livekit-server has accepted it."""
-    file = state_dir / "run" / FILE_NAME
+def mark_when_registered(server: AgentServer, state_dir: Path, slot: str) -> None:
+    """Write `run/SLOT-registered` with the worker's id once livekit-server has accepted it."""
+    file = state_dir / "run" / f"{slot}-registered"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
 

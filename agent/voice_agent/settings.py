@@ -8,6 +8,9 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# A developer's worker is no part of a deploy.
+DEV_SLOT = "dev"
+
 
 class AgentSettings(BaseSettings):
     """Variables given by the runtime; `.env.example` describes those that an operator sets."""
@@ -23,6 +26,8 @@ class AgentSettings(BaseSettings):
 
     agent_name: str = "receptionist"
     agent_version: str = "unknown"
+    # Which of the two places of a worker this is: during a deploy both are taken.
+    agent_slot: str = "agent"
     # `python -m voice_agent dev` registers as NAME-dev: it takes no calls of the real NAME.
     agent_dev_suffix: str = "-dev"
     business_name: str = "our office"
@@ -98,5 +103,5 @@ def load() -> AgentSettings:
     settings = AgentSettings.model_validate({})
     if sys.argv[1:2] == ["dev"]:
         name = settings.agent_name + settings.agent_dev_suffix
-        return settings.model_copy(update={"agent_name": name})
+        return settings.model_copy(update={"agent_name": name, "agent_slot": DEV_SLOT})
     return settings

@@ -11,6 +11,7 @@ from voice_agent import (
     agents,
     barge_in,
     callers,
+    duty,
     guard,
     headers,
     hold,
@@ -42,8 +43,9 @@ def calls_share(server: AgentServer) -> float:
 
 
 def lines_in_use() -> int:
-    """Count the calls that somebody is on."""
-    return occupancy.in_use(settings.state_dir, [job.job.id for job in server.active_jobs])
+    """Count the calls that somebody is on, on this machine."""
+    jobs = [job.job.id for job in server.active_jobs]
+    return occupancy.in_use(settings.state_dir, settings.agent_slot, jobs)
 
 
 server = AgentServer(
@@ -69,12 +71,19 @@ server = AgentServer(
 
 async def accept_while_free(request: JobRequest) -> None:
     """Take the call if a line is free; control offers a refused one again (control/guard.py)."""
+    if not duty.is_ours(settings, request.job.metadata):
+        await request.reject(terminate=False)  # the other worker is asked at once
+        return
+    if duty.trial_of(request.job.metadata):
+        # One more than MAX_CALLS for some seconds: no caller hears busy because of a deploy.
+        await request.accept(name=settings.agent_name)
+        return
     if lines_in_use() >= settings.max_calls:
         log.warning("call refused, all lines busy", extra={"max_calls": settings.max_calls})
         # With terminate, its default, livekit-server would ask no other worker.
         await request.reject(terminate=False)
         return
-    occupancy.reserve(settings.state_dir, request.id)
+    occupancy.reserve(settings.state_dir, settings.agent_slot, request.id)
     await request.accept(name=settings.agent_name)
 
 
@@ -106,7 +115,7 @@ async def answer_call(ctx: JobContext) -> None:
     first = opening.Opening(ctx, session, own)
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
-    occupancy.watch(ctx, settings.state_dir, caller)
+    occupancy.watch(ctx, settings.state_dir, settings.agent_slot, caller)
     rpc.serve(ctx, session, caller)
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await headers.tell(agent, caller)

@@ -111,10 +111,12 @@ def plain(folder: Path) -> Iterator[Stack]:
     """The same servers and models with the plain agent."""
     folder.mkdir()
     with world.prepared(folder) as stack:
-        command = (str(stack.paths.python), "-m", "tests.bench.plain_agent", "start")
-        stack.services = tuple(
-            dataclasses.replace(each, command=command) if each.name == "agent" else each
-            for each in stack.services
+        instead = ("-m", "tests.bench.plain_agent", "start")
+        stack.declared = tuple(
+            dataclasses.replace(each, command=(*each.command, *instead))
+            if each.name == "agent"
+            else each
+            for each in stack.declared
         )
         stack.up(lambda _: None)
         yield stack

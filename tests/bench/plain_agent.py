@@ -76,5 +76,5 @@ async def answer_call(ctx: JobContext) -> None:
 
 
 if __name__ == "__main__":
-    ready.mark_when_registered(server, settings.state_dir)
+    ready.mark_when_registered(server, settings.state_dir, settings.agent_slot)
     cli.run_app(server)

@@ -120,6 +120,7 @@ DOWN: dict[str, tuple[str, ...]] = {
     "status": (),
     "logs": ("--call", "nothing"),
     "load_test": ("--calls", "1", "--turns", "0"),
+    "deploy_agent": (),
     "test_call": ("--greeting-only", "--no-transcribe"),
 }
 

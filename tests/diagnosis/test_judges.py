@@ -284,6 +284,8 @@ ROWS: Sequence[Row] = [
      ["WRK006 l:3"]),
     (worker.judge, replace(WORKS, active=2), ["WRK004"]),
     (worker.judge, replace(WORKS, registered={"AW_1": "receptionist", "AW_2": "receptionist"}), ["WRK005"]),
+    # The second is ours: a deploy.
+    (worker.judge, replace(WORKS, beside=frozenset({"AW_2"}), registered={"AW_1": "receptionist", "AW_2": "receptionist"}), []),
     (worker.judge, replace(WORKS, registered={"AW_1": "receptionist", "AW_2": "other"}), []),
     (worker.judge, replace(WORKS, registered=None), ["unknown"]),
     (worker.judge, replace(WORKS, status=503, text="inference process not running"), ["WRK099"]),

@@ -19,6 +19,7 @@ from voicestack.cli import (
 from voicestack.cli.add_carrier import add_carrier
 from voicestack.cli.agents import new_agent
 from voicestack.cli.call import call
+from voicestack.cli.deploy import deploy_agent
 from voicestack.cli.load import load_test
 from voicestack.cli.logs import logs
 from voicestack.cli.make_call import make_call
@@ -38,6 +39,7 @@ for command in (
     *(workers.check_agent_status, workers.list_workers),
     *(calls.dispatch, calls.hangup, watch_room),
     *(add_carrier, make_call, load_test, mint_token, new_agent, show_ports, sanity_check),
+    deploy_agent,
 ):
     app.command()(command)
 app.command(name="test-call")(call)

@@ -1,6 +1,7 @@
 """`voicestack workers`, `voicestack agents`: who answers, and how the calls are."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from livekit import api
@@ -58,20 +59,28 @@ async def _status(office: Office) -> Answer:
     agents = {
         name: {
             "workers": sum(each["agent"] == name for each in alive),
-            "capacity": sum(each["capacity"] for each in alive if each["agent"] == name),
+            "capacity": _capacity(each for each in alive if each["agent"] == name),
             "calls": sum(each["calls"] for each in alive if each["agent"] == name),
         }
         for name in sorted(wanted | {each["agent"] for each in alive})
     }
     missing = sorted(name for name in wanted if not agents[name]["workers"])
-    data = {
+    data: dict[str, Any] = {
         "calls": calls,
         "agents": agents,
-        "capacity": sum(each["capacity"] for each in alive),
-        "free": sum(max(0, each["capacity"] - each["calls"]) for each in alive),
     }
+    data["capacity"] = sum(each["capacity"] for each in agents.values())
+    data["free"] = sum(max(0, each["capacity"] - each["calls"]) for each in agents.values())
     attention = [*known["attention"], *(f"no worker is there for {name}" for name in missing)]
     return Answer(data, _text(data), FAILED if missing else OK, attention)
+
+
+def _capacity(workers: Iterable[dict[str, Any]]) -> int:
+    """Two workers of one machine, as a deploy has them, share its lines."""
+    hosts: dict[str, int] = {}
+    for each in workers:
+        hosts[each["host"]] = max(hosts.get(each["host"], 0), each["capacity"])
+    return sum(hosts.values())
 
 
 async def _calls(office: Office, talks: dict[str, Any]) -> list[dict[str, Any]]:
@@ -114,6 +123,8 @@ def _text(data: dict[str, Any]) -> str:
 
 def _row(worker: dict[str, Any]) -> list[object]:
     state = "draining" if worker["draining"] else "alive"
+    if not worker["on_duty"]:
+        state = "draining" if worker["calls"] else "standby"
     return [
         worker["agent"],
         worker["version"],

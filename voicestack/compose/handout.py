@@ -1,14 +1,15 @@
 """What each container finds in /state/config: its server's files, variables, probe."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from voicestack.credentials import Credentials
+from voicestack.deploy.releases import SLOTS
+from voicestack.environment import as_shell as variables
 from voicestack.native.paths import Paths
 from voicestack.native.render import server_files, write_private
-from voicestack.native.services import Service, all_services
+from voicestack.native.services import Service, all_services, worker_environment
 from voicestack.ports import resolve
 from voicestack.settings import Settings
 
@@ -34,7 +35,8 @@ def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = 
             continue
         write_private(to / name / "health", probe(services[name].ready))
     _control(services["control"], settings, paths, to / "control")
-    _agent(services["agent"], settings, secrets, paths, to / "agent")
+    for slot in SLOTS:
+        _agent(services[slot], settings, secrets, paths, to / "agent")
     for name in MODELS:
         _model(name, services.get(name), to / "models")
 
@@ -52,15 +54,18 @@ def _control(service: Service, settings: Settings, paths: Paths, folder: Path) -
 def _agent(
     service: Service, settings: Settings, secrets: Credentials, paths: Paths, folder: Path
 ) -> None:
-    """Give the agent copies of the secrets that it reads, and where they are."""
-    environment = dict(service.environment)
+    """Give the worker of a slot copies of the secrets that it reads, and where they are."""
+    environment = {**worker_environment(settings, paths), **service.environment}
+    # The image knows its version: one that is deployed may be another than this one.
+    environment.pop("AGENT_VERSION")
     files: dict[str, Path | None] = {name: secrets.directory / name for name in AGENT_SECRETS}
     files |= {"llm_api_key": settings.llm_api_key_file, "tts_api_key": settings.tts_api_key_file}
     for name, source in files.items():
         if source is not None:
             write_private(folder / name, source.read_text())
             environment[_variable(name)] = str(paths.config / name)
-    write_private(folder / "agent.env", variables(environment))
+    write_private(folder / f"{service.name}.env", variables(environment))
+    write_private(folder / f"{service.name}.health", probe(service.ready))
 
 
 def _variable(name: str) -> str:
@@ -76,11 +81,6 @@ def _model(name: str, service: Service | None, folder: Path) -> None:
         return
     write_private(folder / f"{name}.env", variables(service.environment))
     write_private(folder / f"{name}.health", probe(service.ready))
-
-
-def variables(environment: Mapping[str, str]) -> str:
-    """Render variables as a shell reads them."""
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
 
 
 def probe(ready: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.diagnosis import logs
 from voicestack.diagnosis.evidence import CallLog, follow
 from voicestack.diagnosis.explain import explain
@@ -43,7 +44,7 @@ async def look(context: Context, wanted: str) -> Past:
 
 def _find(context: Context, wanted: str) -> CallLog | None:
     sip = list(logs.read(context.log_file("sip")))
-    others = [*logs.read(context.log_file("livekit")), *logs.read(context.log_file("agent"))]
+    others = [line for name in ("livekit", *SLOTS) for line in logs.read(context.log_file(name))]
     ids = {
         line.get("sipCallID")
         for line in sip

@@ -9,6 +9,7 @@ from livekit import api
 from rich.live import Live
 from rich.table import Table
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.diagnosis import logs, rooms
 from voicestack.diagnosis.evidence import follow
 from voicestack.diagnosis.model import Context
@@ -52,7 +53,8 @@ async def _now(context: Context, room: rooms.Room) -> Now:
     def read() -> tuple[bool, int, tuple[str, ...]]:
         sip = of("sip")
         ids = {line.get("sipCallID") for line in sip if line.get("room") == room.name}
-        log = follow(sip, of("agent"), lambda line: line.get("sipCallID") in ids)
+        workers = [line for slot in SLOTS for line in of(slot)]
+        log = follow(sip, workers, lambda line: line.get("sipCallID") in ids)
         return (log.accepted, log.turns, log.failed_stages) if log else (False, 0, ())
 
     answered, turns, failed = await asyncio.to_thread(read)

@@ -45,6 +45,15 @@ class Paths:
         return self.state / "run"
 
     @property
+    def releases(self) -> Path:
+        """Copies of the agent's code, one for each version that was started."""
+        return self.state / "releases"
+
+    def slot(self, name: str) -> Path:
+        """The release that a place of a worker runs."""
+        return self.state / "slots" / name
+
+    @property
     def short(self) -> Path:
         """Sockets and what children put into TMPDIR; removed when the stack stops.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.environment import service_environment
 from voicestack.native.paths import Paths
 from voicestack.network import REGISTRAR
@@ -23,6 +24,8 @@ NEVER = 1_000_000
 PROBE_TIMEOUT_S = 2
 # Where Debian's package puts it; sbin is not on everybody's PATH.
 KAMAILIO = "/usr/sbin/kamailio"
+# Two workers of one machine cannot share it.
+HEALTH_PORTS = dict(zip(SLOTS, ("agent_health", "agent_b_health"), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Service:
     stop_s: int = 5
     # True: only the process itself is told to stop, and ends its children when they are done.
     parent_only: bool = False
+    # Not started with the stack: a deploy starts it (voicestack/deploy/).
+    disabled: bool = False
 
 
 def http(port: int, path: str = "/") -> dict[str, Any]:
@@ -52,14 +57,25 @@ def shell(command: str) -> dict[str, Any]:
 
 
 def all_services(settings: Settings, ports: Ports, paths: Paths) -> tuple[Service, ...]:
-    """Every service of the stack; the local models only where no other server is set."""
+    """Every service of the stack; the local models only where no other server is set.
+
+    The last slot of the worker is empty but for deploys.
+    """
     servers = (
         redis(ports, paths),
         livekit(ports, paths),
         sip(settings, ports, paths),
         control(settings, ports, paths),
     )
-    models = tuple(
+    models = local_models(settings, ports, paths)
+    workers = tuple(agent(ports, settings, paths, models, slot) for slot in SLOTS)
+    more = (registrar(ports, paths),) if settings.registrar == "on" else ()
+    return (*servers, *models, *workers, caddy(ports, paths), *more)
+
+
+def local_models(settings: Settings, ports: Ports, paths: Paths) -> tuple[Service, ...]:
+    """The model servers of this machine that are asked for."""
+    return tuple(
         model
         for model, url in (
             (llm(settings, ports, paths), settings.llm_url),
@@ -67,9 +83,6 @@ def all_services(settings: Settings, ports: Ports, paths: Paths) -> tuple[Servic
         )
         if not url
     )
-    last = (agent(settings, ports, paths, models), caddy(ports, paths))
-    more = (registrar(ports, paths),) if settings.registrar == "on" else ()
-    return (*servers, *models, *last, *more)
 
 
 def redis(ports: Ports, paths: Paths) -> Service:
@@ -147,23 +160,31 @@ def tts(settings: Settings, ports: Ports, paths: Paths) -> Service:
     )
 
 
-def agent(settings: Settings, ports: Ports, paths: Paths, models: tuple[Service, ...]) -> Service:
-    """The worker: ready when livekit-server has registered it."""
+def agent(
+    ports: Ports, settings: Settings, paths: Paths, models: tuple[Service, ...], slot: str
+) -> Service:
+    """The worker of a slot, whatever release that has: ready when livekit-server registered it."""
     return Service(
-        "agent",
-        (*PRIORITY, str(paths.python), "-m", "voice_agent", "start"),
-        ready=shell(f"test -s {paths.run / 'agent-registered'}"),
+        slot,
+        (*PRIORITY, "sh", str(paths.slot(slot) / "run")),
+        ready=shell(f"test -s {paths.run / f'{slot}-registered'}"),
         after=("livekit",),
         before_stop_of=tuple(model.name for model in models),
-        environment={
-            **service_environment("agent", settings),
-            "STATE_DIR": str(paths.state),
-            "STT_MODEL": str(place("stt", settings.stt_model, paths.cache)),
-            "LLM_IS_LOCAL": str(settings.llm_url is None),
-        },
+        environment={"AGENT_SLOT": slot, "AGENT_HEALTH_PORT": str(ports[HEALTH_PORTS[slot]])},
         stop_s=settings.drain_s + 15,
         parent_only=True,
+        disabled=slot != SLOTS[0],
     )
+
+
+def worker_environment(settings: Settings, paths: Paths) -> dict[str, str]:
+    """What a release gives its worker; the rest is the slot's."""
+    values = {
+        **service_environment("agent", settings),
+        "STATE_DIR": str(paths.state),
+        "STT_MODEL": str(place("stt", settings.stt_model, paths.cache)),
+    }
+    return {name: value for name, value in values.items() if name != "AGENT_HEALTH_PORT"}
 
 
 def caddy(ports: Ports, paths: Paths) -> Service:
@@ -203,6 +224,7 @@ def supervisor_config(services: tuple[Service, ...], paths: Paths) -> dict[str, 
 def _process(service: Service, paths: Paths) -> dict[str, Any]:
     return {
         "entrypoint": list(service.command),
+        "disabled": service.disabled,
         "working_dir": str(paths.root),
         "environment": [f"{name}={value}" for name, value in sorted(service.environment.items())],
         "is_dotenv_disabled": True,

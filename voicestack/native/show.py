@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.native.services import Service
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.native.up import Progress, Stack
@@ -28,10 +29,12 @@ def down(stack: Stack, *, now: bool) -> dict[str, Any]:
 
 def log_files(stack: Stack, service: str) -> list[Path]:
     """Return the log of one service, or of all, in call order."""
-    names = [each.name for each in stack.services]
+    names = [each.name for each in stack.declared]
     if service and service not in names:
         raise NativeError(f"no service {service!r}", hint=f"one of: {', '.join(names)}")
-    files = [stack.paths.logs / f"{name}.log" for name in names if service in ("", name)]
+    # Each slot of the worker has a log of its own.
+    wanted = SLOTS if service == SLOTS[0] else (service,) if service else names
+    files = [stack.paths.logs / f"{name}.log" for name in names if name in wanted]
     if not any(file.exists() for file in files):
         raise NativeError(f"no logs in {stack.paths.logs}", hint="`make up` starts the stack")
     return [file for file in files if file.exists()]

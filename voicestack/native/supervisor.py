@@ -126,6 +126,16 @@ class Supervisor:
         with contextlib.suppress(httpx.HTTPError):  # asked again at the next look
             self._client.post(f"/process/start/{name}")
 
+    def stop_service(self, name: str, timeout_s: float) -> None:
+        """Stop one, and wait until it has ended; one that does not run is fine."""
+        try:
+            self._client.patch(f"/process/stop/{name}", timeout=timeout_s)
+        except httpx.HTTPError as error:
+            raise NativeError(
+                f"{name} could not be stopped ({type(error).__name__})",
+                hint=f"read {self._paths.logs / 'supervisor.log'}",
+            ) from error
+
     def stop(self, timeout_s: float) -> None:
         """Stop every service, those that others need last, and the supervisor itself."""
         try:

@@ -3,13 +3,16 @@
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from voicestack import credentials
+from voicestack.deploy import releases
+from voicestack.errors import VoicestackError
 from voicestack.native import leftovers
 from voicestack.native.paths import Paths
 from voicestack.native.render import render_all
-from voicestack.native.services import KAMAILIO, Service, all_services
+from voicestack.native.services import KAMAILIO, Service, all_services, worker_environment
 from voicestack.native.supervisor import NativeError, State, Supervisor
 from voicestack.ports import Ports, resolve
 from voicestack.settings import Settings
@@ -30,7 +33,22 @@ class Stack:
         self.settings = settings
         self.ports: Ports = resolve(settings)
         self.paths = Paths.of(settings, root)
-        self.services: tuple[Service, ...] = all_services(settings, self.ports, self.paths)
+        self.declared: tuple[Service, ...] = all_services(settings, self.ports, self.paths)
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Those that are to run now: of the worker's two slots one, and both during a deploy."""
+        idle = set(releases.SLOTS) - set(releases.read(self.paths).slots)
+        return tuple(service for service in self.declared if service.name not in idle)
+
+    @property
+    def on_duty(self) -> str:
+        """The slot whose worker takes new calls."""
+        return releases.read(self.paths).on_duty
+
+    def mark(self, slot: str) -> Path:
+        """What a registered worker writes its id into."""
+        return self.paths.run / f"{slot}-registered"
 
     def up(self, progress: Progress) -> float:
         """Start what is not running and wait until every service is ready; return the seconds."""
@@ -59,15 +77,18 @@ class Stack:
         """Make folders, secrets and configuration; end what a crash has left behind."""
         self.paths.make()
         leftovers.end(leftovers.find(self.paths.state))
-        (self.paths.run / "agent-registered").unlink(missing_ok=True)
+        for slot in releases.SLOTS:
+            self.mark(slot).unlink(missing_ok=True)
+        shutil.rmtree(self.paths.run / "lines", ignore_errors=True)
         secrets = credentials.ensure(self.settings)
-        render_all(self.settings, self.ports, secrets, self.paths, self.services)
+        render_all(self.settings, self.ports, secrets, self.paths, self.declared)
+        releases.fresh(self.paths, worker_environment(self.settings, self.paths))
 
     def await_ready(self, supervisor: Supervisor, progress: Progress) -> None:
         """Wait until a call would be answered."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline:
-            states = supervisor.states()
+            states = self.of_services(supervisor.states())
             progress(states)
             if states and all(state.ready for state in states):
                 return
@@ -80,7 +101,12 @@ class Stack:
                     "the supervisor ended", hint=f"read {self.paths.logs / 'supervisor.out'}"
                 )
             time.sleep(POLL_S)
-        raise self.not_ready(supervisor.states())
+        raise self.not_ready(self.of_services(supervisor.states()))
+
+    def of_services(self, states: tuple[State, ...]) -> tuple[State, ...]:
+        """Leave out the slot that is empty."""
+        names = {service.name for service in self.services}
+        return tuple(state for state in states if state.name in names)
 
     def not_ready(self, states: tuple[State, ...]) -> NativeError:
         """Name the first service, in call order, that is not ready: the others wait for it."""
@@ -99,8 +125,28 @@ class Stack:
         with Supervisor(self.paths) as supervisor:
             running = supervisor.alive()
             if running and not now:
+                self.stop_workers(supervisor)
                 supervisor.stop(timeout_s=self.settings.drain_s + 60)
         found = leftovers.find(self.paths.state)
         leftovers.end(found)
         self.paths.remove_short()
         return running or bool(found)
+
+    def stop_workers(self, supervisor: Supervisor) -> None:
+        """During a deploy: both workers side by side, before what their calls need.
+
+        process-compose 1.64.1 lets a service wait for one of those that depend on it, not for all
+        (project_runner.go, runningProcessesReverseDependencies): the models could end too soon.
+        """
+        try:
+            slots = releases.read(self.paths).slots
+        except VoicestackError:
+            slots = releases.SLOTS
+        if len(slots) > 1:
+            with ThreadPoolExecutor(len(slots)) as pool:
+                list(pool.map(lambda slot: supervisor.stop_service(slot, self.stop_s), slots))
+
+    @property
+    def stop_s(self) -> float:
+        """How long a worker may take to stop: its calls may end first."""
+        return self.settings.drain_s + 30.0

@@ -27,8 +27,12 @@ def rendered(stack: Stack) -> dict[str, str]:
 
 def test_call_order(tmp_path: Path) -> None:
     """The list reads as a call meets the services."""
-    names = [service.name for service in stack(tmp_path).services]
+    one = stack(tmp_path)
+    names = [service.name for service in one.services]
     assert names == ["redis", "livekit", "sip", "control", "llm", "tts", "agent", "caddy"]
+    declared = supervisor_config(one.declared, one.paths)["processes"]
+    assert [name for name in declared if name not in names] == ["agent-b"]
+    assert [name for name, process in declared.items() if process["disabled"]] == ["agent-b"]
 
 
 def test_another_model_server_replaces_ours(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.diagnosis import logs, rooms
 from voicestack.diagnosis.evidence import CallLog, follow
 from voicestack.diagnosis.explain import reachable
@@ -48,7 +49,8 @@ class Notes:
         def of(service: str) -> list[logs.Line]:
             return list(logs.read(context.log_file(service), since=self.starts[service]))
 
-        return follow(of("sip"), of("livekit") + of("agent"), self._is_ours)
+        workers = [line for slot in SLOTS for line in of(slot)]
+        return follow(of("sip"), of("livekit") + workers, self._is_ours)
 
     def _is_ours(self, line: logs.Line) -> bool:
         return line.get("fromUser") == self.caller
@@ -60,7 +62,7 @@ async def look(context: Context) -> Facts:
     # A name of its own tells our call from others in the logs.
     caller = f"sanity-check-{secrets.token_hex(4)}"
     notes = Notes(
-        caller, {name: logs.size(context.log_file(name)) for name in ("sip", "livekit", "agent")}
+        caller, {name: logs.size(context.log_file(name)) for name in ("sip", "livekit", *SLOTS)}
     )
     server = ("127.0.0.1", context.ports["sip"])
     conf = context.settings
@@ -100,7 +102,7 @@ def reachable_line(context: Context) -> Line:
 
 
 def _own_worker(context: Context) -> str:
-    mark = context.whole.paths.run / "agent-registered"
+    mark = context.whole.mark(context.whole.on_duty)
     return mark.read_text().strip() if mark.is_file() else ""
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import psutil
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Verdict
 from voicestack.native import leftovers
+from voicestack.native.services import HEALTH_PORTS
 from voicestack.native.supervisor import Supervisor
 from voicestack.ports import TABLE
 
 LEG = "processes and ports"
 # Sockets of each service: the first must be there once it runs, none may be a stranger's. Ports
-# for the audio of calls open with the call.
+# for the audio of calls open with the call. The worker's port depends on its slot.
 LISTENS = {
     "redis": ("redis",),
     "livekit": ("livekit_http", "livekit_udp", "livekit_tcp"),
@@ -23,7 +25,6 @@ LISTENS = {
     "control": ("control",),
     "llm": ("llm",),
     "tts": ("tts",),
-    "agent": ("agent_health",),
     "caddy": ("https",),
 }
 # A service that starts opens its port within this time; models load for some seconds.
@@ -86,10 +87,15 @@ def _look(context: Context) -> Facts:
         )
     services = {}
     for service in stack.services:
+        name, keys = service.name, LISTENS.get(service.name, ())
+        if name in SLOTS:
+            if name != stack.on_duty:
+                continue  # a deploy under way looks after it
+            name, keys = SLOTS[0], (HEALTH_PORTS[service.name],)
         state = states.get(service.name)
-        port = _judged_port([stack.ports[key] for key in LISTENS[service.name]], listeners)
+        port = _judged_port([stack.ports[key] for key in keys], listeners)
         age_s, frozen = _process(state.pid if state else 0)
-        services[service.name] = ServiceFacts(
+        services[name] = ServiceFacts(
             status=state.status if state else "",
             ready=bool(state and state.ready),
             age_s=age_s,

@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 
+from voicestack.deploy.releases import SLOTS
 from voicestack.diagnosis import logs
 from voicestack.diagnosis.model import Check, Context, Finding, Unknown, Verdict
+from voicestack.native.services import HEALTH_PORTS
 
 LEG = "worker"
 TIMEOUT_S = 2.0
@@ -29,8 +31,9 @@ class Facts:
     text: str = ""
     name: str = ""
     active: int = 0
-    own_id: str = ""  # as run/agent-registered has it
+    own_id: str = ""  # as run/SLOT-registered has it
     registered: Mapping[str, str] | None = None  # id → name; None: the log does not tell
+    beside: frozenset[str] = frozenset()  # ours too: during a deploy there are two
     refused: bool = False  # the server turned our key away
     max_calls: int = 1
     # line → worker that it needs, agent that is to answer
@@ -40,10 +43,10 @@ class Facts:
 
 async def look(context: Context) -> Facts:
     """Ask the worker, then read livekit-server's log of registrations."""
-    url = f"http://127.0.0.1:{context.ports['agent_health']}"
+    slot = context.whole.on_duty
+    url = f"http://127.0.0.1:{context.ports[HEALTH_PORTS[slot]]}"
     wanted = {line.where: (line.worker or line.agent, line.agent) for line in context.lines}
-    mark = context.whole.paths.run / "agent-registered"
-    own_id = mark.read_text().strip() if mark.is_file() else ""
+    ids = {each: worker_id(context, each) for each in SLOTS}
     seen = await asyncio.to_thread(registered_workers, context)
     async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
         try:
@@ -56,8 +59,9 @@ async def look(context: Context) -> Facts:
         health.text[:200],
         str(page.get("agent_name", "")),
         await active_calls(page, context.whole.paths.run / "lines", context.settings.max_calls),
-        own_id,
+        ids.pop(slot),
         seen,
+        beside=frozenset(ids.values()),
         max_calls=context.settings.max_calls,
         wanted=wanted,
         hosted=await asyncio.to_thread(hosted_agents, context.root / AGENTS),
@@ -72,6 +76,12 @@ async def active_calls(page: Mapping[str, Any], marks: Path, most: int) -> int:
     return min(jobs, lines_in_use(marks))
 
 
+def worker_id(context: Context, slot: str) -> str:
+    """The id of the worker of a slot, as it wrote it; empty if it is not registered."""
+    mark = context.whole.mark(slot)
+    return mark.read_text().strip() if mark.is_file() else ""
+
+
 def hosted_agents(folder: Path) -> frozenset[str] | None:
     """Name the agents as the worker finds them (voice_agent/agents/__init__.py, `names`)."""
     found = {path.stem for path in folder.glob("*.py")} - {"__init__", "desk"}
@@ -81,7 +91,7 @@ def hosted_agents(folder: Path) -> frozenset[str] | None:
 def lines_in_use(folder: Path) -> int:
     """Count as the worker does (voice_agent/occupancy.py): jobs whose caller was heard lately."""
     now_s, count = time.time(), 0
-    for mark in folder.glob("*"):
+    for mark in folder.glob("*/*"):
         with contextlib.suppress(FileNotFoundError):
             count += now_s - mark.stat().st_mtime < QUIET_S
     return count
@@ -141,7 +151,7 @@ def judge(facts: Facts) -> Verdict:
     rivals = [
         worker
         for worker, name in facts.registered.items()
-        if name == facts.name and worker != facts.own_id
+        if name == facts.name and worker not in {facts.own_id, *facts.beside}
     ]
     if rivals:
         found.append(Finding("WRK005", f"{', '.join(rivals)} beside ours, {facts.own_id}"))
