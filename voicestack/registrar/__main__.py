@@ -26,12 +26,12 @@ def main(arguments: Sequence[str]) -> int:
     _end_orphans()
     # A pipe of ours: orphans that held the supervisor's would look like a service that runs.
     kamailio = subprocess.Popen(
-        [KAMAILIO, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [KAMAILIO, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    assert kamailio.stderr is not None
+    assert kamailio.stdout is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _frame: kamailio.send_signal(number))
-    threading.Thread(target=_pass_on, args=(kamailio.stderr,), daemon=True).start()
+    threading.Thread(target=_pass_on, args=(kamailio.stdout,), daemon=True).start()
     code = kamailio.wait()
     _end_orphans()
     return code
