@@ -84,7 +84,8 @@ class Lab:
 
     def diagnose(self, *, from_outside: bool = False) -> dict[str, Any]:
         """What the script says, as JSON."""
-        options = ["--from-outside", STACK_ADDRESS] if from_outside else []
+        root = f"{self.environment['STATE_DIR']}/caddy/pki/authorities/local/root.crt"
+        options = ["--from-outside", STACK_ADDRESS, "--ca", root] if from_outside else []
         where = self.outside if from_outside else self.name
         script = [sys.executable, "scripts/sanity_check.py", "--json", *options]
         done = self.attempt(*script, where=where)
