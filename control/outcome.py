@@ -53,7 +53,7 @@ def request(model: str, said: Sequence[tuple[str, str]]) -> dict[str, Any]:
     while len(text := json.dumps(words, ensure_ascii=False)) > MOST_TEXT_CHARS and len(words) > 1:
         del words[0]  # how it ended matters most
     # No `response_format`: held to a grammar, a model that understands nothing fits it all the same
-    # (SmolLM2-135M: three calls, three wrong outcomes). Without, that model is found out.
+    # (SmolLM2-135M: three calls, two wrong outcomes). Without, that model is found out.
     return {
         "model": model,
         "messages": [
