@@ -13,6 +13,7 @@ from tests.diagnosis.faults import Fault
 from tests.diagnosis.patient import WITHOUT_EARS, Patient
 from voicestack.diagnosis import checks, history, watch
 from voicestack.diagnosis.legs import files
+from voicestack.diagnosis.model import Report, Unknown
 from voicestack.phone import Phone
 
 pytestmark = pytest.mark.calls
@@ -26,8 +27,16 @@ async def test_a_healthy_stack_is_silent(patient: Patient) -> None:
     """Nothing is named and nothing stays unknown, run after run, each within its time."""
     for _ in range(MOST_RUNS):
         report = await patient.report()
-        assert (report.findings, report.exit_code) == ((), 0)
+        assert report.findings == ()
+        if any("took longer" in unknown.why for unknown in unseen(report)):
+            report = await patient.report()  # what it says itself: "run it once more"
+        assert (report.findings, unseen(report), report.exit_code) == ((), [], 0)
         assert report.took_s < QUICK_S
+
+
+def unseen(report: Report) -> list[Unknown]:
+    """What could not be looked at."""
+    return [unknown for result in report.results for unknown in result.unknowns]
 
 
 async def test_a_healthy_stack_passes_the_whole_walk(patient: Patient) -> None:
