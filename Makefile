@@ -49,7 +49,8 @@ test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(MAKE) --no-print-directory check
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(PYTHON) -m tests.stack.images
+	@$(PYTHON) -m pytest -n 2 --durations 20
 
 test-stack:  ## docker compose on a real engine alone: calls, kills, upgrades, port scan
 	@scripts/bootstrap.sh --dev

@@ -1,19 +1,23 @@
-"""The suite in two processes (`pytest -n 2 --dist loadgroup`): what shares a stack stays together.
+"""The suite in two processes (`pytest -n 2`): what shares a stack stays together.
 
 Most of the time a test waits for speech, so two stacks share two cores well. Without `-n` the order
 is the same and everything runs in one process.
 """
 
+import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from voicestack import ports
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 # The longest first, or one process ends long after the other. Then what follows: unit tests.
-ORDER = (HERE / "calls", HERE / "diagnosis", HERE / "stack")
+ORDER = ("tests/stack", "tests/calls", "tests/diagnosis")
+# A stack of its own, in place of the one of tests/calls/conftest.py.
+OWN_STACK = "\ndef stack("
 
 
 def pytest_configure() -> None:
@@ -24,28 +28,37 @@ def pytest_configure() -> None:
         ports.FREE_BASES = ports.FREE_BASES[int(worker.removeprefix("gw")) :: count]
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole groups to a process, in their order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the groups, and name them."""
-    items.sort(key=lambda item: (position(item), group(item) != "calls"))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+    """Order the groups; within one nothing changes."""
+    items.sort(key=lambda item: position(item.nodeid.partition("::")[0]))
 
 
-def position(item: pytest.Item) -> int:
-    """How late this test runs."""
-    for index, folder in enumerate(ORDER):
-        if folder in item.path.parents:
-            return index
-    return len(ORDER)
+@functools.cache
+def position(file: str) -> tuple[int, bool]:
+    """How late the tests of a file run."""
+    folders = [index for index, folder in enumerate(ORDER) if file.startswith(folder + "/")]
+    return (folders[0] if folders else len(ORDER), group(file) != "calls")
 
 
-def group(item: pytest.Item) -> str:
-    """Tests on the one stack of tests/calls, those on a container engine, else those of a file."""
-    folder = item.path.parent
-    if folder == HERE / "stack":
+@functools.cache
+def group(file: str) -> str:
+    """The tests on a container engine, those on the one stack of tests/calls, those of a file."""
+    if file.startswith("tests/stack/"):
         return "engine"
-    shares = isinstance(item, pytest.Function) and "stack" in item.fixturenames
-    if folder == HERE / "calls" and shares and "stack" not in vars(item.module):
-        return "calls"
-    return str(item.path)
+    folder = str(Path(file).parent)
+    if folder == "tests/calls":
+        return file if OWN_STACK in (ROOT / file).read_text() else "calls"
+    return folder if folder.startswith("tests/calls/") else file

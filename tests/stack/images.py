@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers import binary
-from tests.stack.engine import HOME, Engine, engine
+from tests.stack.engine import HOME, ROOT, Engine, engine
 
 FOLDER = Path(__file__).parent / "images"
 STAMP = HOME / "images"
@@ -118,3 +118,10 @@ def _sources(checkout: Path) -> Iterator[Path]:
         for found in checkout.glob(pattern):
             files = found.rglob("*") if found.is_dir() else [found]
             yield from (each for each in files if each.is_file())
+
+
+if __name__ == "__main__":
+    # Before the tests: two servers are compiled, and calls beside that would have to wait.
+    if os.geteuid() == 0:
+        print("images of the containers: the first time takes some minutes", flush=True)
+        ensure(ROOT)
