@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from voicestack import settings
 from voicestack.native.paths import Paths
+from voicestack.native.render import TEMPLATES
 from voicestack.native.services import all_services
 from voicestack.ports import resolve
 
@@ -133,3 +134,9 @@ def test_the_linter_finds_nothing(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_template_is_in_the_image() -> None:
+    """What .dockerignore keeps out, `setup` cannot render."""
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [name for name in TEMPLATES if f"!{name.partition('/')[0]}" not in let_in] == []
