@@ -68,8 +68,9 @@ class Admission:
         client: api.LiveKitAPI,
         lines: Callable[[], Iterable[Line]],
         notice: Callable[[str, str], None],
+        quiet: Callable[[], set[str]] = set,
     ) -> None:
-        self._client, self._lines, self._notice = client, lines, notice
+        self._client, self._lines, self._notice, self._quiet = client, lines, notice, quiet
         self._callers: dict[str, Caller] = {}
         self._new: asyncio.Queue[Caller] = asyncio.Queue()
 
@@ -135,6 +136,7 @@ class Admission:
     async def _forget_ended(self) -> None:
         request = api.ListRoomsRequest(names=list(self._callers))
         there = {room.name for room in (await self._client.room.list_rooms(request)).rooms}
+        there -= self._quiet()  # of a hang-up that was lost the server learns after 20 s
         self._callers = {room: each for room, each in self._callers.items() if room in there}
 
     async def _turn_away(self, caller: Caller) -> None:

@@ -29,6 +29,8 @@ class Job(Message):
 
     job: str
     room: str
+    # Whether the caller's sound arrives: a hang-up can be lost (agent/voice_agent/occupancy.py).
+    heard: bool = True
 
 
 class Beat(Message):

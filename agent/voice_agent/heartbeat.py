@@ -13,7 +13,7 @@ from typing import Any
 
 from livekit.agents import AgentServer
 
-from voice_agent import duty
+from voice_agent import duty, occupancy
 from voice_agent.control import Control
 from voice_agent.settings import AgentSettings
 
@@ -70,5 +70,11 @@ class Heartbeat:
             "draining": self._server.draining,
             "slot": settings.agent_slot,
             "on_duty": duty.on_duty(settings),
-            "jobs": [{"job": each.job.id, "room": each.job.room.name} for each in jobs],
+            "jobs": [self.job(each.job.id, each.job.room.name) for each in jobs],
         }
+
+    def job(self, job_id: str, room: str) -> dict[str, Any]:
+        """One job, and whether its caller is heard."""
+        settings = self._settings
+        heard = occupancy.is_heard(settings.state_dir, settings.agent_slot, job_id)
+        return {"job": job_id, "room": room, "heard": heard}

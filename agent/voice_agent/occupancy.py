@@ -62,12 +62,19 @@ def in_use(state_dir: Path, slot: str, job_ids: Iterable[str]) -> int:
     own = folder(state_dir, slot)
     marks = [own / job_id for job_id in job_ids]
     marks += [mark for mark in own.parent.glob("*/*") if mark.parent != own]
-    now_s = time.time()
-    count = 0
-    for mark in marks:
-        with contextlib.suppress(FileNotFoundError):
-            count += now_s - mark.stat().st_mtime < QUIET_S
-    return count
+    return sum(is_fresh(mark) for mark in marks)
+
+
+def is_heard(state_dir: Path, slot: str, job_id: str) -> bool:
+    """Tell whether the caller of a job was heard lately, or the job has just begun."""
+    return is_fresh(folder(state_dir, slot) / job_id)
+
+
+def is_fresh(mark: Path) -> bool:
+    """Tell whether a mark was touched lately; one that is gone was not."""
+    with contextlib.suppress(FileNotFoundError):
+        return time.time() - mark.stat().st_mtime < QUIET_S
+    return False
 
 
 def watch(ctx: JobContext, state_dir: Path, slot: str, caller: rtc.RemoteParticipant) -> None:

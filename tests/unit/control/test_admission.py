@@ -94,6 +94,18 @@ async def test_calls_that_ended_unnoticed_are_not_counted() -> None:
     assert server.removed == [HIDDEN]
 
 
+async def test_a_caller_who_is_not_heard_is_not_counted() -> None:
+    """His hang-up was lost: the server keeps him for 20 s, and he may call again at once."""
+    names = [f"call-_+15550100_{letter}" for letter in "abc"]
+    server: Any = Rooms(*names)
+    quiet: set[str] = set()
+    admission = Admission(server, lambda: [LINE], lambda *_: None, lambda: quiet)
+    for name in names:
+        admission.on_event(event("participant_joined", name))
+    quiet.add(names[0])
+    assert await admission.admit(Caller(names[2], LINE.number, HIDDEN), NOW) is None
+
+
 async def test_whom_we_call_is_no_caller() -> None:
     """Neither a customer nor a colleague who is asked counts for the limits of a line."""
     server: Any = Rooms()
