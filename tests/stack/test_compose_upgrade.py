@@ -15,7 +15,7 @@ WORKER = "agent/voice_agent/worker.py"
 # The new version's worker says who it is; the bad one's falls silent in every call.
 MARK, GOOD = "# version two\n", "v2"
 SPEAKS, SILENT, BAD = "await until_answered(ctx.room, caller)", "return", "v3"
-HEALED_S = 20.0
+HEALED_S = 60.0  # the figure is 20 s on a quiet machine; `make test-stack` prints what it took
 DRAINS = "waiting for 1 calls"
 
 
