@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-agents check format bench bench-voicemail bench-deploy lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -60,6 +60,11 @@ test-stack:  ## docker compose on a real engine alone: calls, kills, upgrades, p
 test-agents:  ## talk to the agents of tests/agents by script (docs/testing-agents.md)
 	@$(PYTHON) scripts/test_agents.py $(if $(JUDGE_URL),--judge-url $(JUDGE_URL),--no-judge)
 
+test-long:  ## deploys with five calls up: many minutes of both cores
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m pytest tests/long
+
 check:  ## format, lint, types, who may import whom
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
@@ -83,7 +88,7 @@ bench-voicemail:  ## measure who is taken for whom when a call of ours is picked
 	@$(PYTHON) -m tests.bench.bench_voicemail
 
 bench-deploy:  ## how long new callers wait while the agent is replaced, five calls up
-	@$(PYTHON) -m pytest -q -s tests/calls/test_deploy.py -k "changes_nothing or and_back"
+	@$(PYTHON) -m pytest -q -s tests/long/test_deploy.py -k "changes_nothing or and_back"
 
 lock:  ## compile requirements/*.in; no file names a registry
 	@scripts/lock.sh
