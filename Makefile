@@ -43,7 +43,7 @@ setup:  ## install what is missing, start nothing
 	@$(PYTHON) scripts/setup.py
 
 # Tests want the same weights everywhere: those that packages carry, not the hub's.
-test test-stack bench bench-voicemail: export MODELS_SOURCE ?= packages
+test test-stack test-long bench bench-voicemail: export MODELS_SOURCE ?= packages
 
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
