@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.calls import world
+from tests.calls.test_heals import SERVICES
 from voicestack import credentials
 from voicestack.native import leftovers
 from voicestack.native.supervisor import Supervisor
@@ -75,7 +76,9 @@ def test_no_secret_in_processes(stack: Stack) -> None:
     """Neither the command line nor the environment of a service carries a secret."""
     held = credentials.read(stack.settings)
     with Supervisor(stack.paths) as supervisor:
-        services = [psutil.Process(state.pid) for state in supervisor.states()]
+        states = [state for state in supervisor.states() if state.pid]
+    assert {state.name for state in states} >= set(SERVICES)
+    services = [psutil.Process(state.pid) for state in states]
     # Job processes are left out: livekit-agents hands them the API secret in their environment
     # (worker.py, 1.8.9), which only this user and root can read.
     for process in services:

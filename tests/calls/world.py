@@ -17,21 +17,25 @@ from voicestack.office import Office
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# All calls of tests are from one number, and a hang-up may be on its way: no limit of callers.
 LINES = """\
 version: 1
 lines:
   - number: "+15550100"
     agent: receptionist
+    calls_per_caller: 20
     callers:
       from: [this-machine]
     room: call-
   - number: "+15550101"
     agent: receptionist
+    calls_per_caller: 20
     callers:
       from: [127.0.0.5/32]
     room: call-
   - number: "+15550102"
     agent: receptionist
+    calls_per_caller: 20
     callers:
       digest: {{user: desk, password_file: {password}}}
     room: call-
