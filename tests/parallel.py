@@ -1,7 +1,6 @@
-"""The suite in two processes (`pytest -n 2`): what shares a stack stays together.
+"""The suite in two processes (`pytest -n 2 -p tests.parallel`): what shares a stack stays together.
 
-Most of the time a test waits for speech, so two stacks share two cores well. Without `-n` the order
-is the same and everything runs in one process.
+Most of the time a test waits for speech, so two stacks share two cores well.
 """
 
 import functools

@@ -13,7 +13,8 @@ from tests.diagnosis.faults import Fault
 from tests.diagnosis.patient import WITHOUT_EARS, Patient
 from voicestack.diagnosis import checks, history, watch
 from voicestack.diagnosis.legs import files
-from voicestack.diagnosis.model import Report, Unknown
+from voicestack.diagnosis.model import Unknown
+from voicestack.diagnosis.report import Report
 from voicestack.phone import Phone
 
 pytestmark = pytest.mark.calls
