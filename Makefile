@@ -50,7 +50,8 @@ test:  ## everything that this machine can run: checks, unit tests, real calls
 	@$(PYTHON) scripts/setup.py
 	@$(MAKE) --no-print-directory check
 	@$(PYTHON) -m tests.stack.images
-	@$(PYTHON) -m pytest -n 2 -p tests.parallel --durations 20
+	@$(PYTHON) -m pytest -rR -p tests.parallel tests/stack
+	@$(PYTHON) -m pytest -n 2 -rR -p tests.parallel --durations 20
 
 test-stack:  ## docker compose on a real engine alone: calls, kills, upgrades, port scan
 	@scripts/bootstrap.sh --dev
