@@ -86,4 +86,7 @@ async def test_the_agent_finds_its_way_through_a_menu(
     result = (await people.asked(models, "tool"))[-1]["content"]
     assert ("are pressed" in result) == bool(pressed)
     await call.listen(timeout_s=10)
+    async with asyncio.timeout(people.WITHIN_S):
+        while len(call.dtmf_received) < len(pressed):
+            await call.media.next_frame()
     assert call.dtmf_received == pressed
