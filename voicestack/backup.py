@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import sqlite3
 import tarfile
@@ -13,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from voicestack import settings as stack_settings
 from voicestack.errors import VoicestackError
+from voicestack.host import private
 from voicestack.host.airgap_install import extract
 from voicestack.settings import Settings
 
@@ -55,7 +55,7 @@ def make(settings: Settings, target: Path, *, recipient: str | None = None) -> R
             hint="STATE_DIR says where the stack keeps its state",
         )
     packed = _pack(sources)
-    _write(target, _encrypted(packed, recipient) if recipient else packed)
+    private.put(target, _encrypted(packed, recipient) if recipient else packed)
     return Report(target, len(sources), target.stat().st_size, recipient is not None)
 
 
@@ -204,16 +204,3 @@ def _read(source: Path) -> bytes:
         raise BackupError(
             f"{source} cannot be read ({error.strerror})", hint=f"ls -l {source}"
         ) from error
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Appear under its name only when it is whole, and readable by its owner alone."""
-    part = target.with_name(f"{target.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRETS_MODE)
-    file: IO[bytes]
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(target)
