@@ -22,6 +22,18 @@ KEY = "APItests0123456"
 SECRET = "a-secret-of-the-tests-long-enough-0123456789"
 # Far beyond what a start takes (0.1 s), so that a busy machine does not fail a test.
 START_S = 30.0
+# Caddy can be an authority for others (its module acme_server); it looks at ports 80 and 443.
+AUTHORITY = """{{
+	admin off
+	skip_install_trust
+	auto_https disable_redirects
+	storage file_system {storage}
+}}
+https://{name}:9443 {{
+	tls internal
+	acme_server
+}}
+"""
 
 
 def binary(name: str) -> Path:

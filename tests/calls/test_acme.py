@@ -14,7 +14,7 @@ import pytest
 
 from tests.calls import elsewhere, world
 from tests.calls.elsewhere import DOMAIN, FAR_NAME, STACK_ADDRESS, THERE, TURN_DOMAIN, Machines
-from tests.servers import binary
+from tests.servers import AUTHORITY, binary
 from voicestack import credentials, network, settings
 from voicestack.native import render
 from voicestack.native.paths import Paths
@@ -25,18 +25,6 @@ pytestmark = [
     pytest.mark.skipif(not binary("caddy").exists(), reason="no Caddy: make setup"),
 ]
 ISSUED_S = 60.0
-# Caddy can be an authority for others (its module acme_server); it looks at ports 80 and 443.
-AUTHORITY = """{{
-	admin off
-	skip_install_trust
-	auto_https disable_redirects
-	storage file_system {storage}
-}}
-https://{name}:9443 {{
-	tls internal
-	acme_server
-}}
-"""
 # Prints the certificate of a name, once its whole chain was checked.
 LOOK = """
 import json, socket, ssl, sys

@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests import fakes
 from tests.calls import world
+from tests.calls.telephony.people import WITHIN_S, ask, asked
 from tests.fakes import FakeModels
 from tests.speech import Utterance
 from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import Call, Phone
 
-WITHIN_S = 20.0
 SILENCE_S = 5
 LINES = """\
 version: 1
@@ -39,27 +38,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> Itera
     more["LINES_FILE"] = str(lines)
     with world.running(folder, LLM_URL=models.url, TTS_URL=models.url, **more) as stack:
         yield stack
-
-
-async def ask(
-    call: Call, models: FakeModels, utterance: Utterance, tool: str, arguments: str
-) -> None:
-    """Say something that the language model answers by calling a tool."""
-    await call.listen()
-    models.asked.clear()
-    models.tool = (tool, arguments)
-    await call.say(utterance.path)
-    await asked(models, "user")
-
-
-async def asked(models: FakeModels, role: str) -> list[dict[str, Any]]:
-    """The first request whose last message is of this role."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            for messages in models.asked:
-                if messages[-1]["role"] == role:
-                    return messages
-            await asyncio.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 from tests.calls import world
 from tests.diagnosis import lab as labs
 from tests.diagnosis.lab import DOMAIN, ETC, FAR_NAME, STACK_ADDRESS, TURN_DOMAIN, Lab
-from tests.servers import binary
+from tests.servers import AUTHORITY, binary
 
 # A start takes half a second; a busy machine is patient.
 START_S = 60.0
@@ -186,18 +186,6 @@ def served(folder: Path, **more: str) -> Iterator[Served]:
                 made.stop(name)
 
 
-# Caddy can be an authority for others (its module acme_server); it looks at ports 80 and 443.
-AUTHORITY = """{{
-	admin off
-	skip_install_trust
-	auto_https disable_redirects
-	storage file_system {storage}
-}}
-https://{name}:9443 {{
-	tls internal
-	acme_server
-}}
-"""
 ACME = {
     "ACME_EMAIL": "ops@example.test",
     "ACME_DIRECTORY": f"https://{FAR_NAME}:9443/acme/local/directory",
