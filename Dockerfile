@@ -46,8 +46,8 @@ USER 10001:10001
 FROM packages AS python
 # A volume takes the owner and mode of the folder that it is first mounted on: hence these folders.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin voicestack \
-    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages /state/recordings /state/registrar \
-        /handed/redis /handed/livekit /handed/sip /handed/control /handed/models /handed/agent /handed/caddy /handed/registrar
+    && install -d -o 10001 -g 10001 -m 0700 /cache /state /state/secrets /state/redis /state/caddy /state/history /state/messages /state/recordings /state/registrar /state/egress /state/egress-work \
+        /handed/redis /handed/livekit /handed/sip /handed/control /handed/models /handed/agent /handed/caddy /handed/registrar /handed/egress /handed/ingress
 COPY voicestack/compose/with-env /usr/local/bin/
 COPY . .
 RUN uv pip install --no-cache --python /venv --no-deps --no-build-isolation \

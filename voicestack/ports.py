@@ -73,6 +73,11 @@ TABLE: tuple[Port, ...] = (
     Port("turn_relay", 10300, 40, 60, "udp", "livekit", "inside", "the relay's own end"),
     Port("sip_tls", 5061, 31, 1, "tcp", "sip", "node", "calls are set up here over TLS"),
     Port("registrar", 5080, 30, 1, "udp+tcp", "registrar", "node", "softphones register here"),
+    Port("egress_template", 7980, 32, 1, "tcp", "egress", "loopback", "pages that are recorded"),
+    Port("ingress_rtmp", 1935, 33, 1, "tcp", "ingress", "node", "streams into rooms, RTMP"),
+    Port("ingress_whip", 8080, 34, 1, "tcp", "ingress", "node", "streams into rooms, WHIP"),
+    Port("ingress_udp", 7885, 35, 1, "udp", "ingress", "node", "media of WHIP"),
+    Port("ingress_relay", 9090, 36, 1, "tcp", "ingress", "loopback", "between its processes"),
 )
 BY_KEY = {port.key: port for port in TABLE}
 
@@ -105,8 +110,8 @@ def in_use(port: Port, settings: "Settings") -> bool:
         return settings.acme_email is not None
     if port.key == "turn_tls":
         return settings.turn_domain is not None
-    if port.key == "registrar":
-        return settings.registrar == "on"
+    if port.service in {"registrar", "egress", "ingress"}:
+        return bool(getattr(settings, port.service) == "on")
     if port.key == "sip_tls":
         return settings.sip_tls == "on"
     return settings.listen != "loopback" or port.key not in {

@@ -29,6 +29,7 @@ from voicestack.settings_kinds import (
     Threads,
     Url,
 )
+from voicestack.settings_media import MediaSettings
 from voicestack.settings_outbound import OutboundSettings
 from voicestack.settings_paths import PathSettings
 from voicestack.settings_telephony import TelephonySettings
@@ -54,6 +55,7 @@ class Settings(
     OutboundSettings,
     HistorySettings,
     TelephonySettings,
+    MediaSettings,
     ToolSettings,
     WebhookSettings,
     PathSettings,

@@ -27,7 +27,15 @@ def judge(
         faults += _address(settings, values, machine)
     if not skip & {"STACK_PORT_BASE", "SIP_PORT", "HTTPS_PORT"}:
         faults += _ports(settings, values, machine)
-    if not skip & {"DOMAIN", "TURN_DOMAIN", "ACME_EMAIL", "NODE_IP", "LISTEN", "HTTPS_PORT"}:
+    if not skip & {
+        "INGRESS",
+        "DOMAIN",
+        "TURN_DOMAIN",
+        "ACME_EMAIL",
+        "NODE_IP",
+        "LISTEN",
+        "HTTPS_PORT",
+    }:
         faults += _public(settings, values)
     faults += _webhooks(settings, values)
     for name in ("LLM_API_KEY_FILE", "TTS_API_KEY_FILE"):
@@ -83,6 +91,8 @@ def _public(settings: "Settings", values: Mapping[str, Value]) -> list[Fault]:
         fault("HTTPS_PORT", settings.https_port, meaning, "remove HTTPS_PORT or TURN_DOMAIN")
     if settings.domain and settings.listen == "loopback":
         fault("DOMAIN", settings.domain, "leads nowhere with LISTEN=loopback", "LISTEN=lan")
+    if settings.ingress == "on" and settings.listen == "loopback":
+        fault("INGRESS", "on", "listens on every network, LISTEN=loopback or not", "LISTEN=lan")
     if settings.acme_email and "NODE_IP" not in values and not settings.node_ip.is_global:
         meaning = "is this machine's private address: browsers outside would send audio there"
         fix = "set NODE_IP to the public address that DOMAIN stands for"

@@ -66,11 +66,13 @@ def test_some_ports_exist_in_some_modes_only(tmp_path: Path) -> None:
         return {port.key for port in there if not ports.in_use(port, stack)}
 
     names = {"DOMAIN": "v.example.org", "TURN_DOMAIN": "t.example.org"}
-    assert unused() == {"http", "turn_tls", "registrar", "sip_tls"}
-    assert unused(**names) == {"http", "registrar", "sip_tls"}
-    assert unused(**names, ACME_EMAIL="a@example.org", REGISTRAR="on", SIP_TLS="on") == set()
+    media = {port.key for port in ports.TABLE if port.service in {"egress", "ingress"}}
+    assert unused() == {"http", "turn_tls", "registrar", "sip_tls", *media}
+    assert unused(**names) == {"http", "registrar", "sip_tls", *media}
+    switched = {"REGISTRAR": "on", "SIP_TLS": "on", "EGRESS": "on", "INGRESS": "on"}
+    assert unused(**names, ACME_EMAIL="a@example.org", **switched) == set()
     loopback = {"http", "turn_tls", "turn_udp", "turn_relay", "livekit_tcp", "registrar", "sip_tls"}
-    assert unused(LISTEN="loopback") == loopback
+    assert unused(LISTEN="loopback") == loopback | media
 
 
 def test_udp_and_tcp_may_share_a_number() -> None:

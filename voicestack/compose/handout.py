@@ -1,5 +1,6 @@
 """What each container finds in /state/config: its server's files, variables, probe."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 from voicestack.credentials import Credentials
 from voicestack.deploy.releases import SLOTS
 from voicestack.environment import as_shell as variables
+from voicestack.errors import VoicestackError
 from voicestack.native.paths import Paths
 from voicestack.native.render import server_files, write_private
 from voicestack.native.services import Service, all_services, worker_environment
-from voicestack.ports import resolve
+from voicestack.ports import Ports, resolve
 from voicestack.settings import Settings
 
 # Where the set-up mounts the configuration volumes of the services, one folder each.
@@ -20,12 +22,14 @@ MODELS = ("llm", "tts")
 # Two of these are handed to the agent, which is to know no other secret.
 AGENT_SECRETS = ("livekit_api_key", "livekit_api_secret")
 PROBE_TIMEOUT_S = 2
+MEDIA_PROBES = {"egress": "egress_template", "ingress": "ingress_whip"}
 
 
 def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = HANDED) -> None:
     """Write every service's files into the folder that is mounted as its /state/config."""
     table = resolve(settings)
     services = {each.name: each for each in all_services(settings, table, paths)}
+    _media(settings, table, to)
     for server, files in server_files(settings, table, secrets, paths).items():
         for name, text in files.items():
             write_private(to / server / name, text)
@@ -39,6 +43,20 @@ def hand_out(settings: Settings, secrets: Credentials, paths: Paths, to: Path = 
         _agent(services[slot], settings, secrets, paths, to / "agent")
     for name in MODELS:
         _model(name, services.get(name), to / "models")
+
+
+def _media(settings: Settings, table: Ports, to: Path) -> None:
+    """Write the probes of what compose.media.yaml adds: a port that listens, health is off."""
+    for name, key in MEDIA_PROBES.items():
+        if getattr(settings, name) != "on":
+            continue
+        if not os.access(to / name, os.W_OK):
+            raise VoicestackError(
+                f"{name.upper()}=on, and the container of {name} is not among those to start",
+                hint=f"docker compose --file compose.yaml --file compose.media.yaml "
+                f"--profile {name} up --detach --wait",
+            )
+        write_private(to / name / "health", f"exec 3<>/dev/tcp/127.0.0.1/{table[key]}\n")
 
 
 def _control(service: Service, settings: Settings, paths: Paths, folder: Path) -> None:

@@ -27,6 +27,11 @@ TEMPLATES = {
     "caddy/Caddyfile.j2": "Caddyfile",
     "registrar/kamailio.cfg.j2": "kamailio.cfg",
 }
+# Rendered where a setting of the folder's name is on.
+MEDIA_TEMPLATES = {
+    "egress/egress.yaml.j2": "egress.yaml",
+    "ingress/ingress.yaml.j2": "ingress.yaml",
+}
 
 
 def render_all(
@@ -51,8 +56,10 @@ def server_files(
     key_line = f"{credentials.livekit_api_key}: {credentials.livekit_api_secret}\n"
     files = {"livekit": {"livekit-keys.yaml": key_line}}
     values = template_values(settings, ports, credentials, paths)
-    for template, target in TEMPLATES.items():
+    for template, target in (TEMPLATES | MEDIA_TEMPLATES).items():
         server = template.split("/", maxsplit=1)[0]
+        if template in MEDIA_TEMPLATES and getattr(settings, server) != "on":
+            continue
         files.setdefault(server, {})[target] = render(paths.root, template, values)
     sip_keys.check("sip.yaml", files["sip"]["sip.yaml"])
     return files
@@ -74,6 +81,8 @@ def template_values(
         "own_ip": own_ip(settings),
         "turn_relay": ports.range("turn_relay"),
         "turn_denied": all_but(settings.node_ip),
+        "ingress": settings.ingress == "on",
+        "media_minutes": settings.egress_minutes,
         "loopback_only": settings.listen == "loopback",
         "log_level": settings.log_level.lower(),
         "api_key": credentials.livekit_api_key,

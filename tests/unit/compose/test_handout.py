@@ -16,7 +16,8 @@ from voicestack.errors import LinesError, SettingsError
 from voicestack.native.paths import Paths
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVICES = ("redis", "livekit", "sip", "control", "models", "agent", "caddy", "registrar")
+SERVICES = ("redis", "livekit", "sip", "control", "models", "agent", "caddy", "registrar", "egress",
+            "ingress")  # fmt: skip
 
 
 def handed(tmp_path: Path, **environ: str) -> tuple[Path, Credentials]:

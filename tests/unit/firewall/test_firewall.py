@@ -76,8 +76,10 @@ def test_loopback_opens_nothing(tmp_path: Path) -> None:
 
 def test_exactly_the_public_rows_of_the_table(tmp_path: Path) -> None:
     """A port missing from either side is an open hole or a silent call."""
-    public = {"ACME_EMAIL": "ops@example.org", "REGISTRAR": "on", "SIP_TLS": "on", **NAME}
-    for mode, absent in ((public, set()), ({}, {"http", "registrar", "sip_tls"})):
+    switched = {"REGISTRAR": "on", "SIP_TLS": "on", "INGRESS": "on"}
+    public = {"ACME_EMAIL": "ops@example.org", **switched, **NAME}
+    ingress = {port.key for port in ports.TABLE if port.service == "ingress"}
+    for mode, absent in ((public, set()), ({}, {"http", "registrar", "sip_tls", *ingress})):
         found = {(rule.key, rule.proto) for rule in made(tmp_path, line(CARRIER), **mode)}
         wanted = {
             (port.key, proto)
