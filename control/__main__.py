@@ -62,8 +62,8 @@ async def serve(settings: stack_settings.Settings, held: credentials.Credentials
         desk.clerk = clerk_of(settings, history, desk.workers.busy)
         async with _livekit(settings, held) as client:
             desk.guard = Guard(client, desk.workers, history.result, history.gone)
-            quiet = desk.workers.quiet
-            admission = Admission(client, lambda: keeper.lines, history.result, quiet)
+            heard = desk.workers.heard
+            admission = Admission(client, lambda: keeper.lines, history.result, heard)
             webhooks = Webhooks(key, secret, desk.on_event, admission.on_event, desk.guard.on_event)
             web = app.build(
                 keeper,

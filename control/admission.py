@@ -7,6 +7,7 @@ the INVITE, before an agent has greeted: he hears busy (486), and the agent is f
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,9 @@ from voicestack.outbound.transfer import ROLE
 
 log = structlog.get_logger()
 
+# By then an agent has taken the call, and its worker tells whether the caller is heard.
+STARTING_S = 8.0
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -31,6 +35,7 @@ class Caller:
     room: str
     line: str
     identity: str
+    since: float = float("-inf")  # monotonic; when he called, if that was seen
 
 
 def identities(number: str) -> frozenset[str]:
@@ -68,9 +73,11 @@ class Admission:
         client: api.LiveKitAPI,
         lines: Callable[[], Iterable[Line]],
         notice: Callable[[str, str], None],
-        quiet: Callable[[], set[str]] = set,
+        heard: Callable[[], set[str]] = set,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client, self._lines, self._notice, self._quiet = client, lines, notice, quiet
+        self._client, self._lines, self._notice = client, lines, notice
+        self._heard, self._clock = heard, clock
         self._callers: dict[str, Caller] = {}
         self._new: asyncio.Queue[Caller] = asyncio.Queue()
 
@@ -111,8 +118,9 @@ class Admission:
         if event.event == "participant_left":
             self._callers.pop(room, None)
         elif event.event == "participant_joined":
-            self._callers[room] = Caller(room, called_number(room), who.identity)
-            self._new.put_nowait(self._callers[room])
+            caller = Caller(room, called_number(room), who.identity, self._clock())
+            self._callers[room] = caller
+            self._new.put_nowait(caller)
 
     async def admit(self, caller: Caller, now: datetime | None = None) -> str | None:
         """Turn a caller away, or not; why."""
@@ -134,10 +142,19 @@ class Admission:
         return [each for room, each in self._callers.items() if room != caller.room]
 
     async def _forget_ended(self) -> None:
+        """Count those whom a worker hears, and those who have just called.
+
+        The server's word is not enough: of a hang-up that was lost it learns after 20 s, and the
+        rooms of one that was killed are listed for ever (1.13.5, service/redisstore.go).
+        """
         request = api.ListRoomsRequest(names=list(self._callers))
         there = {room.name for room in (await self._client.room.list_rooms(request)).rooms}
-        there -= self._quiet()  # of a hang-up that was lost the server learns after 20 s
-        self._callers = {room: each for room, each in self._callers.items() if room in there}
+        heard, starting = self._heard(), self._clock() - STARTING_S
+        self._callers = {
+            room: each
+            for room, each in self._callers.items()
+            if room in there and (room in heard or each.since > starting)
+        }
 
     async def _turn_away(self, caller: Caller) -> None:
         self._callers.pop(caller.room, None)

@@ -24,9 +24,15 @@ log = structlog.get_logger()
 LOOK_ALONE_S, LOOK_CALM_S = 0.2, 5.0
 # Rooms that no event told of: made while control was away.
 SWEEP_S = 5.0
+# A room in which no worker has a job, and whose server is silent for so long, is none any more.
+LOST_S = 10.0
 ENDED = (api.JobStatus.JS_SUCCESS, api.JobStatus.JS_FAILED)
 Notice = Callable[[str, str], None]
 Census = Callable[[frozenset[str], float], None]
+
+
+class NodeSilentError(Exception):
+    """The server lists a room, but no server has it: the one that did was killed."""
 
 
 class Guard:
@@ -97,14 +103,29 @@ class Guard:
             facts = await self._look(room)
             if facts is None:
                 return False
+            memory.silent_since = None
             if facts.joined and not memory.joined:
                 self._notice(room, "transferred")
             verdict = judge(facts, memory, time.monotonic())
             if verdict is not Verdict.WAIT:
                 await self._act(room, facts, memory, verdict)
+        except NodeSilentError:
+            await self._remove_if_lost(room, memory)
         except Exception as error:  # the next look may go well; other calls are guarded meanwhile
             log.warning("guard failed", room=room, reason=repr(error))
         return True
+
+    async def _remove_if_lost(self, room: str, memory: Memory) -> None:
+        """Callers of a lost room would count for ever, and it would be listed as a call."""
+        now = time.monotonic()
+        memory.silent_since = memory.silent_since or now
+        if now - memory.silent_since < LOST_S or room in self._workers.attended():
+            return
+        log.warning("guard acts", room=room, act="remove the room of a server that was killed")
+        with contextlib.suppress(api.ServerError, TimeoutError):  # else at the next look
+            # A room is removed by the server that has it (service/roomservice.go): give it one.
+            await self._client.room.create_room(api.CreateRoomRequest(name=room))
+            await self._client.room.delete_room(api.DeleteRoomRequest(room=room))
 
     async def _pause(self, room: str, pause_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -119,7 +140,10 @@ class Guard:
             return None
         request = api.ListParticipantsRequest(room=room)
         people = (await self._client.room.list_participants(request)).participants
-        dispatches = await self._client.agent_dispatch.list_dispatch(room)
+        try:
+            dispatches = await self._client.agent_dispatch.list_dispatch(room)
+        except (api.ServerError, TimeoutError) as error:
+            raise NodeSilentError from error
         if not people and not dispatches:
             return None  # no agent was asked for; an event tells who joins
         callers = [each for each in people if _is_caller(each)]

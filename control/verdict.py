@@ -76,6 +76,7 @@ class Memory:
     alone_since: float | None = None
     asked_at: float | None = None
     empty_since: float | None = None
+    silent_since: float | None = None
     had_agent: bool = False
     joined: bool = False
     wanted: Dispatch | None = None  # whom to ask for, also when the server has forgotten

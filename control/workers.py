@@ -62,10 +62,15 @@ class Workers:
             return True
         return job not in known.seen and age_s < LAUNCH_S
 
-    def quiet(self) -> set[str]:
-        """Rooms whose caller is not heard: he has hung up, and livekit has not noticed yet."""
+    def heard(self) -> set[str]:
+        """Rooms whose caller is heard; another has hung up, and livekit has not noticed yet."""
         living = [known.beat for known in self._known.values() if self.lives(known)]
-        return {job.room for beat in living for job in beat.jobs if not job.heard}
+        return {job.room for beat in living for job in beat.jobs if job.heard}
+
+    def attended(self) -> set[str]:
+        """Rooms in which a living worker has a job."""
+        living = [known.beat for known in self._known.values() if self.lives(known)]
+        return {job.room for beat in living for job in beat.jobs}
 
     def busy(self) -> bool:
         """True while a worker has a call."""

@@ -1,5 +1,6 @@
 """Who is turned away, and why."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.webhook import WebhookEvent
 from tests.unit.lines.test_lines_plan import LINE
 
-from control.admission import Admission, Caller, identities, judge
+from control.admission import STARTING_S, Admission, Caller, identities, judge
 from voicestack.lines import hours
 
 NOW = datetime(2026, 11, 26, 12, 0)  # a Thursday
@@ -58,9 +59,19 @@ class Rooms:
     def __init__(self, *rooms: str) -> None:
         self.rooms, self.removed = set(rooms), []  # type: ignore[var-annotated]
         self.room = self
+        self.counted = asyncio.Event()
+
+    async def list_participants(self, request: Any) -> Any:
+        if request.room == max(self.rooms):
+            asyncio.get_running_loop().call_soon(self.counted.set)
+        kind = ParticipantInfo.Kind.SIP
+        who = ParticipantInfo(kind=kind, identity=CALLER.identity)
+        return api.ListParticipantsResponse(participants=[who])
 
     async def list_rooms(self, request: Any) -> Any:
-        there = [Room(name=name) for name in request.names or self.rooms if name in self.rooms]
+        there = [
+            Room(name=name) for name in request.names or sorted(self.rooms) if name in self.rooms
+        ]
         return api.ListRoomsResponse(rooms=there)
 
     async def remove_participant(self, request: Any) -> None:
@@ -98,12 +109,39 @@ async def test_a_caller_who_is_not_heard_is_not_counted() -> None:
     """His hang-up was lost: the server keeps him for 20 s, and he may call again at once."""
     names = [f"call-_+15550100_{letter}" for letter in "abc"]
     server: Any = Rooms(*names)
-    quiet: set[str] = set()
-    admission = Admission(server, lambda: [LINE], lambda *_: None, lambda: quiet)
+    now, heard = [0.0], set(names[:2])
+    admission = Admission(server, lambda: [LINE], lambda *_: None, lambda: heard, lambda: now[0])
     for name in names:
         admission.on_event(event("participant_joined", name))
-    quiet.add(names[0])
+    now[0] = STARTING_S + 1
+    assert await admission.admit(Caller(names[2], LINE.number, HIDDEN), NOW) is not None
+    heard.discard(names[0])
     assert await admission.admit(Caller(names[2], LINE.number, HIDDEN), NOW) is None
+
+
+async def test_callers_of_a_server_that_was_killed_are_not_counted() -> None:
+    """It lists them for ever; who really was on the line when control began is heard."""
+    names = [f"call-_+15550100_{letter}" for letter in "ab"]
+    server: Any = Rooms(*names)
+    heard: set[str] = set()
+    admission = Admission(server, lambda: [LINE], lambda *_: None, lambda: heard)
+    running = asyncio.create_task(admission.run())
+    await server.counted.wait()
+    assert await admission.admit(CALLER, NOW) is None
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_called_before_control_began_is_counted() -> None:
+    """A worker hears him."""
+    names = [f"call-_+15550100_{letter}" for letter in "xy"]
+    server: Any = Rooms(*names)
+    admission = Admission(server, lambda: [LINE], lambda *_: None, lambda: set(names))
+    running = asyncio.create_task(admission.run())
+    await server.counted.wait()
+    assert await admission.admit(CALLER, NOW) == "caller has calls up"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_whom_we_call_is_no_caller() -> None:

@@ -12,6 +12,7 @@ from livekit import api
 from tests.servers import KEY, SECRET, Servers, binary, servers
 from tests.unit.lines.test_lines_plan import LINE
 
+from control import guard as guards
 from control.guard import Guard
 from control.workers import Workers
 from voicestack.lines.apply import switchboard
@@ -77,3 +78,39 @@ async def room_of(client: api.LiveKitAPI) -> str:
         while not (rooms := (await client.room.list_rooms(api.ListRoomsRequest())).rooms):
             await asyncio.sleep(0.02)
     return rooms[0].name
+
+
+async def test_the_room_of_a_server_that_was_killed_goes(
+    running: Servers, client: api.LiveKitAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis keeps room and caller, and no server ever removes them."""
+    monkeypatch.setattr(guards, "LOST_S", 0.5)
+    async with Phone() as phone:
+        ring = asyncio.create_task(phone.dial(NUMBER, server=("127.0.0.1", running.ports["sip"])))
+        room = await caller_in_a_room(client)
+        running.stop("livekit-server")
+        running.stop("livekit-sip")
+        ring.cancel()
+        await asyncio.gather(ring, return_exceptions=True)
+    running.start_livekit()
+    running.start_sip()
+    assert await caller_in_a_room(client) == room  # as the server says for ever
+    task = asyncio.create_task(Guard(client, Workers(), lambda *_: None).run())
+    try:
+        async with asyncio.timeout(30):
+            while (await client.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms:
+                await asyncio.sleep(0.1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def caller_in_a_room(client: api.LiveKitAPI) -> str:
+    """The room that the server says somebody is in."""
+    async with asyncio.timeout(10):
+        while True:
+            for room in (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
+                asked = api.ListParticipantsRequest(room=room.name)
+                if (await client.room.list_participants(asked)).participants:
+                    return room.name
+            await asyncio.sleep(0.02)
