@@ -2,16 +2,19 @@
 
 import time
 
-from livekit.agents import AgentSession, io
+from livekit.agents import AgentSession, UserStateChangedEvent, io
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
 
 def stop_at_once(session: AgentSession[None]) -> None:
-    """Have a pause empty what is queued for the room, not only hold back what comes after.
+    """Interrupt at the start of speech, and have that empty what is queued for the room.
 
-    RoomIO queues 200 ms, and `pause` leaves them playing until the next frame is due
-    (livekit-agents 1.8.9, voice/room_io/_output.py: pause, _forward_audio).
+    The session waits for one more window of the detector, 32 ms, than tells it of speech
+    (livekit-agents 1.8.9, voice/agent_activity.py: on_vad_inference_done). RoomIO queues 200 ms,
+    and `pause` leaves them playing until the next frame is due (voice/room_io/_output.py: pause,
+    _forward_audio).
     """
+    session.on("user_state_changed", lambda event: interrupt(session, event))
     output = innermost(session.output.audio)
     if not isinstance(output, _ParticipantAudioOutput):  # a console has no room
         return
@@ -22,6 +25,12 @@ def stop_at_once(session: AgentSession[None]) -> None:
         discard_queued(output)
 
     setattr(output, "pause", pause_and_empty)  # noqa: B010 - mypy lets no method be assigned
+
+
+def interrupt(session: AgentSession[None], event: UserStateChangedEvent) -> None:
+    """Pause the agent, as the session would one window later."""
+    if event.new_state == "speaking" and session._activity is not None:
+        session._activity._interrupt_by_audio_activity()
 
 
 def innermost(output: io.AudioOutput | None) -> io.AudioOutput | None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from livekit import rtc
+from livekit.agents import UserStateChangedEvent
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
 from voice_agent import barge_in
@@ -31,11 +32,35 @@ async def speaking() -> _ParticipantAudioOutput:
     return output
 
 
+def session_with(audio: object) -> Any:
+    """A session that speaks into this output, and the activity that it asks to interrupt."""
+    events = rtc.EventEmitter[str]()
+    activity = SimpleNamespace(interrupted=0)
+
+    def interrupt() -> None:
+        activity.interrupted += 1
+
+    activity._interrupt_by_audio_activity = interrupt
+    return SimpleNamespace(
+        output=SimpleNamespace(audio=audio), on=events.on, emit=events.emit, _activity=activity
+    )
+
+
+async def test_the_agent_is_interrupted_when_speech_starts() -> None:
+    """Not one window of the detector later; the end of speech interrupts nobody."""
+    session = session_with(None)
+    barge_in.stop_at_once(session)
+    for old, new in (("listening", "speaking"), ("speaking", "listening"), ("away", "listening")):
+        event = UserStateChangedEvent(old_state=cast("Any", old), new_state=cast("Any", new))
+        session.emit("user_state_changed", event)
+    assert session._activity.interrupted == 1
+
+
 async def test_a_pause_empties_the_queue() -> None:
     """Also behind outputs that count and record; what was thrown away counts as not played."""
     output = await speaking()
     counting = SimpleNamespace(next_in_chain=output)
-    session = SimpleNamespace(output=SimpleNamespace(audio=counting))
+    session = session_with(counting)
     barge_in.stop_at_once(cast("Any", session))
     played: list[float] = []
     output.on("playback_progressed", lambda event: played.append(event.duration))
@@ -49,5 +74,5 @@ async def test_a_pause_empties_the_queue() -> None:
 
 async def test_a_console_is_left_alone() -> None:
     """Nothing to empty where nothing is sent to a room."""
-    session = SimpleNamespace(output=SimpleNamespace(audio=None))
+    session = session_with(None)
     barge_in.stop_at_once(cast("Any", session))
