@@ -26,7 +26,7 @@ NUMBER = "+15550100"
 PROJECT = "voicestack"
 MODELS = f"{PROJECT}_models"
 USER = 10001  # compose.yaml, `user`
-CALL_S, SCRIPT_S = 60.0, 600.0
+CALL_S, SCRIPT_S = 90.0, 600.0
 # An engine without bridges builds on the host's network (build.yaml).
 BUILD = {"COMPOSE_FILE": "compose.yaml:tests/stack/build.yaml"}
 RESTART_S = 30.0
@@ -71,9 +71,14 @@ class World:
         try:
             self.compose("up", "--detach", "--wait", "--quiet-pull", *options)
         except AssertionError as error:
-            error.add_note(self.compose("logs", "--tail", "20", "--no-color"))
+            error.add_note(self.state())
             raise
         return time.monotonic() - started_s
+
+    def state(self) -> str:
+        """What an engineer would look at first."""
+        logs = self.compose("logs", "--tail", "8", "--no-color")
+        return "\n".join((self.compose("ps", "--all"), logs, self.engine.log()[-6000:]))
 
     def container(self, service: str) -> dict[str, Any]:
         """What the engine knows of a service's container."""
@@ -149,7 +154,7 @@ class World:
         """Call from the other host until the agent is heard; the seconds that it took."""
         words = (STACK_IP, PHONE_IP, str(limit_s), number)
         done = self.on_phone(sys.executable, "-m", "tests.stack.caller", *words)
-        assert done.returncode == 0, f"{done.stdout} {done.stderr}"
+        assert done.returncode == 0, f"{done.stdout} {done.stderr}\n{self.state()}"
         took_s = float(done.stdout)
         test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2]
         self.timings[f"agent heard, {test.partition(' ')[0]}"] = took_s
