@@ -19,7 +19,6 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import faster_whisper, openai
 from openai import AsyncClient
 
-from voice_agent import remote
 from voice_agent.clauses import ClauseTokenizer
 from voice_agent.settings import AgentSettings, load
 
@@ -106,10 +105,11 @@ class Pipeline:
 
 def prewarm(process: JobProcess) -> None:
     """Build the stages before the phone rings: each job process carries one call."""
+    from voice_agent import preload  # noqa: F401 - imports the worker, which imports this module
+
     settings = load()
     stages = Pipeline(stt=build_stt(settings), llm=build_llm(settings), tts=build_tts(settings))
     stages.stt.prewarm()
-    remote.prewarm(settings.mcp_file)
     process.userdata["pipeline"] = stages
 
 

@@ -78,6 +78,7 @@ def fetch(settings: AgentSettings, text: str) -> bytes:
         },
         headers={"Authorization": f"Bearer {settings.tts_api_key}"},
         timeout=RENDER_TIMEOUT_S,
+        verify=settings.tts_url.startswith("https://"),
     )
     response.raise_for_status()
     return response.content

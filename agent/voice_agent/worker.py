@@ -27,7 +27,7 @@ from voice_agent import (
 )
 from voice_agent.callee.pick_up import PickUp
 from voice_agent.report import CallReport
-from voice_agent.settings import AgentSettings, load
+from voice_agent.settings import DEV_SLOT, AgentSettings, load
 
 log = logging.getLogger("voice_agent")
 
@@ -65,6 +65,9 @@ server = AgentServer(
     # A first import on a busy machine takes longer than the default 10 s.
     initialize_process_timeout=60.0,
     job_memory_warn_mb=700,
+    # Imported once for all calls, in the forkserver. That knows no arguments, and a developer's
+    # worker, which is told by one, would get the name of the real one.
+    preload_modules=[] if settings.agent_slot == DEV_SLOT else ["voice_agent.preload"],
     setup_fnc=pipeline.prewarm,
 )
 
