@@ -12,6 +12,7 @@ from voice_agent import (
     barge_in,
     callers,
     duty,
+    gone,
     guard,
     headers,
     hold,
@@ -119,6 +120,7 @@ async def answer_call(ctx: JobContext) -> None:
     reading = asyncio.create_task(pipeline.warm_up(stages.llm, agent))
     caller = await ctx.wait_for_participant()
     occupancy.watch(ctx, settings.state_dir, settings.agent_slot, caller)
+    gone.watch(ctx, session, caller.identity)
     rpc.serve(ctx, session, caller)
     looking = asyncio.create_task(callers.find(settings, callers.number_of(caller)))
     await headers.tell(agent, caller)
