@@ -24,6 +24,22 @@ ANSWERED_S, PATIENCE_S = 10.0, 45.0
 PAUSE_S = 0.4
 LIMIT_S = 240.0
 CALLERS = itertools.count(1000)
+BODY_OF_MAKE = "    return Receptionist(settings)"
+QUICK = ("--greeting-only", "--watch-s", "2")
+
+
+def settings(folder: Path, models: str) -> dict[str, str]:
+    """A stack whose mind and voice are fakes: two cores carry five calls, and a worker that starts.
+
+    Nobody speaks in a held call, and it must not be ended for its silence.
+    """
+    more = {"LLM_URL": models, "TTS_URL": models, "MAX_CALLS": "8", "SILENCE_S": "600"}
+    return world.environment(folder, **more, DRAIN_S="20")
+
+
+def failing_version(folder: Path) -> Path:
+    """A version that registers, and has no agent for any call."""
+    return version(folder, BODY_OF_MAKE, f"    raise ValueError\n{BODY_OF_MAKE}")
 
 
 def version(folder: Path, old: str = "", new: str = "") -> Path:
@@ -111,6 +127,17 @@ async def calls_up(stack: Stack, count: int) -> AsyncIterator[list[Call]]:
                 await call.hang_up()
 
 
+async def moved(stack: Stack, command: Command, calls: list[Call], what: str) -> dict[str, Any]:
+    """New callers until the calls have moved; those that were up are all there, and hang up."""
+    async with new_callers(stack, what):
+        await command.until("new calls go to")
+        await command.until(f"{len(calls)} calls left")
+    assert not any(call.ended.is_set() for call in calls)
+    for call in calls:
+        await call.hang_up()
+    return await command.ended(0)
+
+
 @dataclass
 class Stream:
     """Callers, one after the other: how long each waited, and whether he was greeted."""
@@ -183,12 +210,11 @@ def answers_s(stack: Stack, since_s: float) -> list[float]:
 
 async def version_of_next_call(stack: Stack, office: Office) -> str:
     """Which version answers now, by the record of a call."""
-    async with calls_up(stack, 1):
-        pass
-    async with asyncio.timeout(10):
+    since_s = time.time()
+    async with calls_up(stack, 1), asyncio.timeout(LIMIT_S):
         while True:
             newest = (await office.control("/calls?limit=1"))["calls"][0]
-            if newest["ended_at"] is not None and newest["version"]:
+            if newest["started_at"] >= since_s and newest["version"]:
                 return str(newest["version"])
             await asyncio.sleep(0.1)
 

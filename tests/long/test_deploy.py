@@ -14,7 +14,7 @@ import pytest
 
 from tests import fakes
 from tests.calls import deploying, world
-from tests.calls.deploying import calls_up, new_callers
+from tests.calls.deploying import QUICK, calls_up, new_callers
 from tests.calls.hearing import is_tone
 from tests.speech import Utterance
 from voicestack.native import leftovers
@@ -26,22 +26,12 @@ from voicestack.office import Office
 pytestmark = pytest.mark.timeout(800)
 
 CALLS = 5
-BODY_OF_MAKE = "    return Receptionist(settings)"
-QUICK = ("--greeting-only", "--watch-s", "2")
 
 
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with fakes.serving() as models:
-        # Nobody speaks in a held call: it must not be ended for its silence.
-        more = {
-            "LLM_URL": models.url,
-            "TTS_URL": models.url,
-            "MAX_CALLS": "8",
-            "SILENCE_S": "600",
-            "DRAIN_S": "20",
-        }
-        values = world.environment(tmp_path_factory.mktemp("deploy"), **more)
+        values = deploying.settings(tmp_path_factory.mktemp("deploy"), models.url)
         yield {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **values}
 
 
@@ -61,7 +51,7 @@ async def test_a_version_that_fails_its_test_call_changes_nothing(
     stack: Stack, environ: dict[str, str], office: Office, tmp_path: Path
 ) -> None:
     """It registers, but no call gets an agent: five calls go on, new callers hear the old one."""
-    bad = deploying.version(tmp_path / "bad", BODY_OF_MAKE, f"    raise ValueError\n{BODY_OF_MAKE}")
+    bad = deploying.failing_version(tmp_path / "bad")
     (before,) = await deploying.on_duty(office)
     async with calls_up(stack, CALLS) as calls:
         async with (
@@ -105,13 +95,7 @@ async def test_a_new_version_and_back(
         calls_up(stack, CALLS) as calls,
         deploying.deploying(environ, "--rollback", *QUICK) as command,
     ):
-        async with new_callers(stack, "roll back"):
-            await command.until("new calls go to")
-            await command.until(f"{CALLS} calls left")
-        assert not any(call.ended.is_set() for call in calls)
-        for call in calls:
-            await call.hang_up()
-        outcome = await command.ended(0)
+        outcome = await deploying.moved(stack, command, calls, "roll back")
     assert outcome["version"] == before["version"]
     assert await deploying.version_of_next_call(stack, office) == before["version"]
 

@@ -19,7 +19,8 @@ from voicestack.phone.conversation import CallReport, Utterance
 
 # A worker imports for 8 s on two idle cores, and beside calls for longer.
 START_S = 120.0
-POLL_S = 0.3
+# A look costs the supervisor 20 ms, and calls have the machine.
+POLL_S = 0.5
 # A beat comes every second (voice_agent/heartbeat.py): what is older says nothing of now.
 FRESH_S = 2.5
 Result = Literal["deployed", "rolled back"]

@@ -108,18 +108,16 @@ class Native:
 
     async def look(self, slot: str) -> Look:
         """The supervisor's word."""
-        for _ in range(LOOKS):
+        for tries_left in reversed(range(LOOKS)):
             with Supervisor(self._stack.paths) as supervisor:
-                states = await asyncio.to_thread(supervisor.states)
-            if states:
-                break
-            await asyncio.sleep(1.0)
-        else:
-            raise NativeError("the supervisor does not answer", hint="is the stack up? `make up`")
-        for state in states:
-            if state.name == slot:
+                state = await asyncio.to_thread(supervisor.state, slot)
+            if state:
                 running = state.status == "Running"
                 return Look(running, running and state.ready, str(state.pid))
+            if tries_left:
+                await asyncio.sleep(1.0)
+        if not await self.alive():
+            raise NativeError("the supervisor does not answer", hint="is the stack up? `make up`")
         raise NativeError(
             f"this stack has no {slot}: it was started by a version that could not deploy",
             hint="once: make down && make up",

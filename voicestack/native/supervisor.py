@@ -121,6 +121,17 @@ class Supervisor:
             return ()
         return tuple(_state(entry) for entry in answer["data"])
 
+    def state(self, name: str) -> State | None:
+        """One of them; None when the supervisor does not answer, or has no such service.
+
+        It adds up the memory of all that a service has started, so all at once are dear.
+        """
+        try:
+            answer = self._client.get(f"/process/{name}")
+        except httpx.HTTPError:
+            return None
+        return _state(answer.json()) if answer.is_success else None
+
     def start_service(self, name: str) -> None:
         """Start one that does not run."""
         with contextlib.suppress(httpx.HTTPError):  # asked again at the next look
