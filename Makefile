@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy bench-diagnosis lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -43,7 +43,7 @@ setup:  ## install what is missing, start nothing
 	@$(PYTHON) scripts/setup.py
 
 # Tests want the same weights everywhere: those that packages carry, not the hub's.
-test test-stack test-long bench bench-voicemail: export MODELS_SOURCE ?= packages
+test test-stack test-long bench bench-voicemail bench-diagnosis: export MODELS_SOURCE ?= packages
 
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
@@ -90,6 +90,9 @@ bench-voicemail:  ## measure who is taken for whom when a call of ours is picked
 
 bench-deploy:  ## how long new callers wait while the agent is replaced, five calls up
 	@$(PYTHON) -m pytest -q -s tests/long/test_deploy.py -k "changes_nothing or and_back"
+
+bench-diagnosis:  ## what twenty looks at a healthy stack name, in LAN and public mode (root)
+	@$(PYTHON) -m tests.bench.bench_diagnosis
 
 lock:  ## compile requirements/*.in; no file names a registry
 	@scripts/lock.sh

@@ -47,3 +47,16 @@ async def place(patient: Patient, number: str, kind: str, *, ask: bool = False) 
             async with asyncio.timeout(10):
                 while world.log_text(patient.stack, "sip").count(log) == before:
                     await asyncio.sleep(0.05)
+
+
+async def good(patient: Patient) -> None:
+    """A call that is greeted, asks and is answered."""
+    await place(patient, world.NUMBER, "plain", ask=True)
+    async with asyncio.timeout(10):  # the worker writes of the turn when it is over
+        while '"turn done"' not in _of_the_newest(patient):
+            await asyncio.sleep(0.1)
+
+
+def _of_the_newest(patient: Patient) -> str:
+    """What the worker has written since it answered last."""
+    return world.log_text(patient.stack, "agent").rpartition('"call answered"')[2]

@@ -20,15 +20,16 @@ unique_subject = no
 commonName = supplied
 [leaf]
 subjectAltName = DNS:{name}
+{more}
 [req]
 distinguished_name = dn
 [dn]
 """
 
 
-def self_signed(folder: Path, name: str, days: tuple[int, int]) -> Path:
+def self_signed(folder: Path, name: str, days: tuple[int, int], more: str = "") -> Path:
     """Make a certificate that is its own authority; returns it, the key lies beside."""
-    _request(folder, name)
+    _request(folder, name, more)
     _sign(folder, days, "-selfsign", "-keyfile", "leaf.key")
     return folder / "leaf.pem"
 
@@ -45,8 +46,8 @@ def signed_by(pki: Path, folder: Path, name: str, days: tuple[int, int]) -> tupl
     return chain, place / "leaf.key"
 
 
-def _request(folder: Path, name: str) -> None:
-    (folder / "ca.conf").write_text(CONF.format(name=name))
+def _request(folder: Path, name: str, more: str = "") -> None:
+    (folder / "ca.conf").write_text(CONF.format(name=name, more=more))
     (folder / "index.txt").write_text("")
     (folder / "serial").write_text(f"{int(datetime.now(UTC).timestamp() * 1000):016X}")
     _openssl(folder, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",

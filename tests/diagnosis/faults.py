@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -301,6 +302,12 @@ async def program_missing(patient: Patient) -> AsyncIterator[None]:
 
 
 # -- lines
+
+
+def another_hour() -> str:
+    """Hours that this machine is not in."""
+    hour = (datetime.now().hour + 12) % 24
+    return f"Mon-Sun {hour:02}:00-{hour:02}:05"
 
 
 def lines_file(change: Callable[[str], str]) -> Fault:

@@ -56,7 +56,7 @@ def obey(order: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if "token" in order:
         held = credentials.read(settings.load(folder, environ=environ))
-        grants = api.VideoGrants(room_join=True, room="outside")
+        grants = api.VideoGrants(**order.get("grants", {"room_join": True, "room": "outside"}))
         made = api.AccessToken(held.livekit_api_key, held.livekit_api_secret)
         Path(order["token"]).write_text(made.with_identity("o").with_grants(grants).to_jwt())
         return {}

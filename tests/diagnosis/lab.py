@@ -82,10 +82,11 @@ class Lab:
             cwd=world.ROOT, env=self.environment,
         )  # fmt: skip
 
-    def diagnose(self, *, from_outside: bool = False) -> dict[str, Any]:
+    def diagnose(self, *, from_outside: bool = False, quick: bool = False) -> dict[str, Any]:
         """What the script says, as JSON."""
         root = f"{self.environment['STATE_DIR']}/caddy/pki/authorities/local/root.crt"
         options = ["--from-outside", STACK_ADDRESS, "--ca", root] if from_outside else []
+        options += ["--quick"] if quick else []
         where = self.outside if from_outside else self.name
         script = [sys.executable, "scripts/sanity_check.py", "--json", *options]
         done = self.attempt(*script, where=where)

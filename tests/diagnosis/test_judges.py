@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from voicestack.diagnosis import causes, judge_call, merge, outside, outside_ways
+from voicestack.diagnosis import causes, judge_call, lastwords, merge, outside, outside_ways
 from voicestack.diagnosis import history as past
 from voicestack.diagnosis.evidence import CallLog, Counters
 from voicestack.diagnosis.legs import (
@@ -58,6 +58,7 @@ COUNTED = Counters(300, 0, 300, 300, 300, 1, 90_000)
 LOG = CallLog(
     "a@b", "SCL_1", "call-1", source=NODE, callee="+15550100", trunk="ST_1", counters=COUNTED
 )
+OURS = CallLog(call_id="SCL_2", room="out", outbound=True)
 ROOM = Room("call-1", 1, (Job("receptionist", "AW_1", failed=False),), 1, 1, 1)
 HEALTHY = judge_call.Facts(
     "answered", None, "", NODE, NODE, 300, True, True, room=ROOM, log=LOG, own_worker="AW_1"
@@ -73,7 +74,7 @@ def counted(**fields: int) -> CallLog:
 def contained(**fields: Any) -> containers.Facts:
     runs = containers.Container("sip", "running", "healthy")
     over = containers.Container("setup", "exited")
-    return containers.Facts((over, replace(runs, **fields)), "192.0.2.10")
+    return containers.Facts((over, replace(runs, **fields)))
 
 
 def found(code: str, subject: str = "") -> dict[str, str]:
@@ -111,10 +112,14 @@ Row = tuple[Callable[[Any], Verdict], Any, list[str]]
 ROWS: Sequence[Row] = [
     # containers
     (containers.judge, containers.Facts(), []),
-    (containers.judge, contained(), ["unknown"]),
+    (containers.judge, contained(), []),
     (containers.judge, contained(state="exited", exit_code=1), ["CON001 sip"]),
     (containers.judge, contained(state="restarting"), ["CON001 sip"]),
-    (containers.judge, contained(health="unhealthy"), ["CON002 sip"]),
+    (containers.judge, contained(health="unhealthy"), []),
+    (processes.judge, processes.of_containers(contained().containers), []),
+    (processes.judge, processes.of_containers(contained(health="unhealthy").containers), []),
+    (processes.judge, processes.of_containers(contained(state="exited").containers), ["PRC003 sip"]),
+    (processes.judge_ready, processes.ReadyFacts(("sip",), contained=True), ["CON002 sip"]),
     (containers.judge, contained(health="starting"), ["unknown"]),
     # what lies on disk
     (files.judge_settings, files.SettingsFacts(()), []),
@@ -154,6 +159,10 @@ ROWS: Sequence[Row] = [
         "livekit": replace(RUNS, status="Pending", listener=None, after=("redis",)),
         "control": replace(RUNS, status="Pending", listener=None, after=("livekit",)),
     }), ["PRC003 redis"]),
+    (processes.judge, service("sip", status="Restarting", listener=None, ended=lastwords.Ended("SET011", "x")),
+     ["SET011 sip"]),
+    (processes.judge, service("livekit", listener=None, ended=lastwords.Ended("ICE006", "x")), ["ICE006 livekit"]),
+    (processes.judge, service("livekit", listener=None, ended=lastwords.Ended("RLY009", "x")), ["RLY009 livekit"]),
     (processes.judge_ready, processes.ReadyFacts(("agent",)), ["PRC099 agent"]),
     # Redis
     (redis_.judge, redis_.Facts(info={"role": "master"}, config={}), []),
@@ -216,6 +225,7 @@ ROWS: Sequence[Row] = [
     (ways.judge, replace(BROWSER, expected="203.0.113.9"), ["ICE002"]),
     (ways.judge, replace(BROWSER, public=True), ["ICE003"]),
     (ways.judge, with_way("udp", "answer"), ["ICE004 udp"]),
+    (ways.judge, replace(BROWSER, strangers=("stun:stun.example.org",)), ["ICE007 stun"]),
     (ways.judge_tcp, with_way("tcp", "connect"), ["ICE005"]),
     (ways.judge_tcp, with_way("tcp", "answer"), ["ICE005"]),
     (ways.judge_tcp, with_way("tcp", "not named"), ["ICE005"]),
@@ -236,7 +246,7 @@ ROWS: Sequence[Row] = [
     (page.judge, page.Facts(200, join_error="HTTP 400 instead of a WebSocket"), ["WEB003"]),
     (sound.judge, sound.Facts(True, (1_000.0, 600.0)), []),
     (sound.judge, sound.Facts(False, error="ConnectError"), ["SND001"]),
-    (sound.judge, sound.Facts(True, (None, None)), ["SND001"]),
+    (sound.judge, sound.Facts(True, (None, None)), ["SND002"]),
     (sound.judge, sound.Facts(True, (1_000.0, 0.0)), ["SND002"]),
     (sound.judge, sound.Facts(True, (1_000.0, None)), ["SND002"]),
     (sound.judge, sound.Facts(True, (2_000.0, 1_200.0)), ["SND003"]),
@@ -349,6 +359,9 @@ ROWS: Sequence[Row] = [
     (judge_call.judge, replace(DEAF, greeted=False), ["AUD001"]),
     (judge_call.judge, replace(DEAF, cut=True), ["AUD003"]),
     (judge_call.judge, DEAF, ["AUD099"]),
+    (judge_call.judge, replace(HEALTHY, log=replace(LOG, died="exited with -9")), ["DSP007"]),
+    (judge_call.judge, replace(RINGS, outcome="refused", status=486, log=replace(LOG, reason="participant-failed")),
+     ["SIP007"]),
     *((judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=(stage,))), [code])
       for stage, code in (("stt", "STT099"), ("llm", "LLM099"), ("tts", "TTS099"), ("reply", "AUD002"))),
     (judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=("reply",), early_failures=("tts",))),
@@ -364,6 +377,12 @@ ROWS: Sequence[Row] = [
     (past.judge, past.Past(replace(LOG, no_worker=True)), ["DSP002"]),
     (past.judge, past.Past(replace(LOG, job_worker="AW_1", job_error="boom")), ["DSP003"]),
     (past.judge, past.Past(LOG), ["DSP002"]),
+    (past.judge, past.Past(replace(LOG, reason="participant-failed", shut_out="refused")), ["SIP007"]),
+    *((past.judge, past.Past(replace(OURS, refused=f"sip status: {status}: x")), codes)
+      for status, codes in ((403, ["SIP008"]), (407, ["SIP008"]), (503, ["SIP008"]), (486, []), (603, []))),
+    (past.judge, past.Past(replace(OURS, refused="sip request timed out")), ["unknown"]),
+    (past.judge_registering, 0, []),
+    (past.judge_registering, 3, ["SIP005"]),
     (past.judge, past.Past(replace(LOG, job_worker="AW_1")), ["DSP099"]),
     (past.judge, past.Past(replace(LOG, accepted=True, destination="192.168.77.1:9")), ["MED007"]),
     (past.judge, past.Past(replace(LOG, accepted=True, turns=1, destination="192.168.77.1:9"), to_source=True), []),

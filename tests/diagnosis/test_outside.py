@@ -108,6 +108,16 @@ def test_a_token_of_another_stack_is_refused(seen: Served, tmp_path: Path) -> No
     assert codes(look(seen, token_file=str(other))) == ["OUT007"]
 
 
+SINGLE = {"token that lets nobody join": ["OUT007"]}
+
+
+def test_a_token_that_lets_nobody_join_is_refused(seen: Served, tmp_path: Path) -> None:
+    """It is signed by this stack, and grants something else."""
+    other = tmp_path / "token"
+    seen.order(token=str(other), grants={"room_list": True})
+    assert codes(look(seen, token_file=str(other))) == SINGLE["token that lets nobody join"]
+
+
 MERGED: Sequence[tuple[str, World, list[str]]] = [
     ("firewall of the machine", worlds.blocked("iifname lan0 udp dport 7882"), ["FWL001 livekit_udp"]),
     ("firewall before it", worlds.blocked_before("udp dport 7882"), ["FWL002 livekit_udp"]),

@@ -1,17 +1,20 @@
 """Faults of a running stack: exactly the cause is named, and the healthy stack is silent."""
 
 import asyncio
+import gc
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.calls import world
-from tests.diagnosis import calls, faults
+from tests.diagnosis import calls, faults, gateway
+from tests.diagnosis.containers import as_containers
 from tests.diagnosis.faults import Fault
-from tests.diagnosis.patient import WITHOUT_EARS, Patient
-from voicestack.diagnosis import checks, history, watch
+from tests.diagnosis.patient import WITHOUT_EARS, Patient, only
+from voicestack.diagnosis import borrowed, checks, history, watch
 from voicestack.diagnosis.legs import files
 from voicestack.diagnosis.model import Unknown
 from voicestack.diagnosis.report import Report
@@ -48,6 +51,45 @@ async def test_a_healthy_stack_passes_the_whole_walk(patient: Patient) -> None:
     assert report.took_s < WHOLE_S
 
 
+async def test_the_same_in_containers_is_silent(patient: Patient, tmp_path: Path) -> None:
+    """Secrets, configuration and logs come out of volumes; nothing of them stays behind."""
+    before = set(borrowed.MEMORY.glob("voicestack-look-*"))
+    with as_containers(patient, tmp_path):
+        report = await patient.report(checks.ALL)
+    assert [(r.check.name, r.findings, r.unknowns) for r in report.results if r.state != "ok"] == []
+    assert report.exit_code == 0
+    del report
+    gc.collect()
+    assert set(borrowed.MEMORY.glob("voicestack-look-*")) <= before
+
+
+CONTAINED: Sequence[tuple[str, dict[str, tuple[str, str]], Fault, list[str]]] = [
+    ("sip ended", {"sip": ("exited", "")}, faults.frozen("sip"), ["CON001 sip"]),
+    ("ears unwell", {"agent": ("running", "unhealthy")}, faults.engine_unreachable, ["STT001"]),
+    ("unwell for no known reason", {"tts": ("running", "unhealthy")}, faults.model("llm", "ok"), ["CON002 tts"]),
+    ("language model", {}, faults.model("llm", "error"), ["LLM002"]),
+    ("other configuration", {}, faults.edited(
+        faults.config("sip.yaml"), lambda text: text.replace("nat_1_to_1_ip: 127.0.0.1", "nat_1_to_1_ip: 192.0.2.9")
+    ), ["SET005 sip.yaml"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("says", "fault", "expected"), [row[1:] for row in CONTAINED], ids=[r[0] for r in CONTAINED]
+)
+async def test_a_fault_in_containers_is_named(
+    patient: Patient,
+    tmp_path: Path,
+    says: dict[str, tuple[str, str]],
+    fault: Fault,
+    expected: list[str],
+) -> None:
+    """As in a stack of processes: what Docker says of it is told where nothing says more."""
+    async with fault(patient):
+        with as_containers(patient, tmp_path, says):
+            assert await patient.codes() == expected
+
+
 # Causes that ears, or the processes under them, have something to do with.
 EARS = ("STT", "PRC", "SET008")
 
@@ -72,6 +114,7 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     *((f"{name} stopped", faults.stopped(name), [f"PRC003 {name}"])
       for name in ("sip", "control", "caddy")),
     ("port taken", faults.port_taken, ["PRT001 caddy"]),
+    ("second gateway", gateway.second_gateway, ["PRT001 sip"]),
     # settings and files
     ("unknown variable", faults.env_file("AGENT_NAEM=receptionist\n"), ["SET001"]),
     ("bad port", faults.env_file("HTTPS_PORT=99999\n"), ["SET001"]),
@@ -103,10 +146,14 @@ FAULTS: Sequence[tuple[str, Fault, list[str]]] = [
     ("callers changed", faults.trunk_changed(allowed_addresses=["203.0.113.0/24"]), ["LIN002 +15550100"]),
     ("number changed", faults.trunk_changed(numbers=["+15550177"]), ["LIN002 +15550100"]),
     ("foreign rule on our trunk", faults.foreign_rule(bound=True), ["LIN003"]),
+    ("rule asks for no agent", gateway.rule_changed(gateway.asks_for_nobody), ["LIN002 +15550100"]),
+    ("rule leads into one room", gateway.rule_changed(gateway.into_one_room), ["LIN002 +15550100"]),
+    ("rule compares letters", gateway.rule_changed(gateway.other_format), ["LIN002 +15550100"]),
     ("rule open to all", faults.foreign_rule(bound=False), ["LIN004"]),
     # worker and clock
     ("worker that is not there", faults.line_asks_for("worker: nobody"), ["WRK003 lines.yaml:3"]),
     ("agent that there is not", faults.line_asks_for("agent: nobody"), ["WRK006 lines.yaml:3"]),
+    ("worker never registered", faults.removed(lambda patient: patient.stack.mark("agent")), ["WRK001"]),
     ("second worker", faults.rival_worker, ["WRK005"]),
     ("all lines busy", faults.busy, ["WRK004"]),
     ("clock two minutes fast", faults.clock(120), ["CLK001"]),
@@ -234,7 +281,7 @@ PAST: Sequence[tuple[str, str, list[str]]] = [
     (world.NUMBER, "private address", ["MED007"]),
     (world.NUMBER, "unknown payload", ["MED010"]),
 ]
-PAST_CHECKS = (*files.CHECKS[:1], files.LINES_CHECK, history.check_of(""))
+PAST_CHECKS = (*files.CHECKS[:1], files.LINES_CHECK, *history.checks_of(""))
 
 
 @pytest.mark.parametrize(("number", "kind", "expected"), PAST, ids=[f"{p[0]} {p[1]}" for p in PAST])
@@ -246,12 +293,71 @@ async def test_a_call_of_the_past_is_explained(
     assert await patient.codes(PAST_CHECKS) == expected
 
 
+WALKS: Sequence[tuple[str, Fault, list[str]]] = [
+    ("gateway announces another address", gateway.started_with("(nat_1_to_1_ip): .*", r"\1: 127.0.0.9"), ["MED001"]),
+    ("gateway cannot reach the server", gateway.started_with("(ws_url: ws://127.0.0.1):.*", r"\1:9"), ["SIP007"]),
+    ("two agents in one room", gateway.second_agent, ["DSP006"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"), [row[1:] for row in WALKS], ids=[r[0] for r in WALKS]
+)
+async def test_a_call_of_our_own_names_it(
+    patient: Patient, fault: Fault, expected: list[str]
+) -> None:
+    """Every other leg looks right; the call shows it."""
+    async with fault(patient):
+        report = await patient.report(checks.ALL)
+    assert [finding.key for finding in report.findings] == expected
+    assert report.took_s < BROKEN_S
+
+
+# What a test of its own makes, and expects.
+SINGLE = {
+    "room that asks for no agent": ["DSP001"],
+    "worker stopped": ["PRC003 agent"],
+    "call without a worker": ["DSP002"],
+    "REGISTER": ["SIP005"],
+}
+
+
+async def test_a_room_that_asks_for_no_agent(patient: Patient) -> None:
+    """Trunk and rule apart, which would say it first."""
+    without = gateway.unseen_by_control(gateway.rule_changed(gateway.asks_for_nobody))
+    async with without(patient):
+        assert (
+            await patient.codes(only("lines file", "call")) == SINGLE["room that asks for no agent"]
+        )
+
+
+HISTORY: Sequence[tuple[str, Callable[[Patient], Awaitable[None]], list[str]]] = [
+    ("no port for audio", gateway.place_without_port, ["SIP004"]),
+    ("no ACK", gateway.never_acknowledged, ["MED009"]),
+    ("phone goes silent", gateway.muted, ["MED008"]),
+    ("job killed", gateway.killed_for_memory, ["DSP007"]),
+    ("carrier refuses", gateway.carrier_refuses, ["SIP008"]),
+    ("dropped, and nothing is wrong", gateway.dropped_for_no_reason, ["LIN099"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("happens", "expected"), [row[1:] for row in HISTORY], ids=[r[0] for r in HISTORY]
+)
+async def test_what_happened_is_explained(
+    patient: Patient, happens: Callable[[Patient], Awaitable[None]], expected: list[str]
+) -> None:
+    """Afterwards, when all is well again, from the logs."""
+    await happens(patient)
+    assert await patient.codes(PAST_CHECKS) == expected
+
+
 async def test_a_call_without_a_worker(patient: Patient) -> None:
     """While it is away its absence is named; of the call that came meanwhile, that nobody took it."""
     async with faults.stopped("agent")(patient):
-        assert await patient.codes() == ["PRC003 agent"]
+        assert await patient.codes() == SINGLE["worker stopped"]
         await calls.place(patient, world.NUMBER, "plain")
-    assert await patient.codes(PAST_CHECKS) == ["DSP002"]
+    assert await patient.codes(PAST_CHECKS) == SINGLE["call without a worker"]
 
 
 async def test_a_call_while_the_line_is_busy(patient: Patient) -> None:
@@ -262,17 +368,11 @@ async def test_a_call_while_the_line_is_busy(patient: Patient) -> None:
 
 
 async def test_a_good_call_of_the_past_is_silent(patient: Patient) -> None:
-    """Greeted, asked, answered: nothing to say."""
-    await calls.place(patient, world.NUMBER, "plain", ask=True)
-    async with asyncio.timeout(10):  # the worker writes of the turn when it is over
-        while (
-            world.log_text(patient.stack, "agent")
-            .rpartition('"call answered"')[2]
-            .count('"turn done"')
-            == 0
-        ):
-            await asyncio.sleep(0.1)
+    """Greeted, asked, answered: nothing to say, but of a phone that registers since then."""
+    await calls.good(patient)
     assert await patient.codes(PAST_CHECKS) == []
+    await gateway.register(patient)
+    assert await patient.codes(PAST_CHECKS) == SINGLE["REGISTER"]
 
 
 async def test_a_crashed_supervisor(patient: Patient) -> None:

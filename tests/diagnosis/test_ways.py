@@ -57,6 +57,8 @@ def test_other_modes_are_silent(tmp_path: Path, mode: dict[str, str]) -> None:
         assert codes(made.look("sound")) == []
 
 
+# RFC 7983 7: the first byte after UDP's header tells a DTLS record from an answer of ICE.
+DTLS = "udp dport 7882 @th,64,8 20-63"
 UDP, TCP = worlds.blocked("udp dport 7882"), worlds.blocked("tcp dport 7881")
 WORLDS: Sequence[tuple[str, World, list[str]]] = [
     # a firewall on the machine
@@ -77,6 +79,11 @@ WORLDS: Sequence[tuple[str, World, list[str]]] = [
     ("relay open to all", worlds.livekit("  deny_peer_cidrs:\n.*?::/0\n", ""), ["RLY006 relay"]),
     ("no address named", worlds.livekit(r'includes: \["[0-9./]+"\]', 'includes: ["192.0.2.7/32"]'), ["ICE001"]),
     ("private address on a public stack", worlds.set_to(ACME_EMAIL="ops@example.test"), ["ICE003"]),
+    ("address by STUN, another one", worlds.by_stun("203.0.113.99", "\n  skip_external_ip_validation: true"),
+     ["ICE002"]),
+    ("STUN server of a stranger", worlds.livekit("use_external_ip: false",
+     'use_external_ip: false\n  stun_servers: ["stun.example.test:3478"]'), ["ICE007 stun"]),
+    ("another server's relay", worlds.other_relay, ["RLY003 relay"]),
     # livekit-server itself
     ("another API secret", worlds.edited("livekit-keys.yaml", "livekit", ": .*", f": {'n' * 43}"), ["SRV002"]),
     ("key of the examples", worlds.edited("livekit-keys.yaml", "livekit", r"\Z", "devkey: secret\n"), ["SRV006"]),
@@ -122,6 +129,36 @@ def test_a_broken_way_is_named(browsers: Served, world: World, expected: list[st
     """Its code, and no other."""
     with world(browsers):
         assert codes(browsers.look()) == expected
+
+
+SOUND: Sequence[tuple[str, World, list[str]]] = [
+    ("no codec for sound", worlds.livekit("room:\n", "room:\n  enabled_codecs: [{mime: video/vp8}]\n"),
+     ["SND002"]),
+    ("handshakes dropped", worlds.blocked(DTLS), ["SND001"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("world", "expected"), [row[1:] for row in SOUND], ids=[row[0] for row in SOUND]
+)
+def test_sound_that_does_not_cross_is_named(
+    browsers: Served, world: World, expected: list[str]
+) -> None:
+    """Where every way is open."""
+    with world(browsers):
+        assert codes(browsers.look("sound")) == expected
+
+
+def test_a_server_that_fails_for_no_known_reason(browsers: Served) -> None:
+    """The leg is named, and the cause called unknown."""
+    with worlds.instead_of("livekit", 7880, "tests.diagnosis.odd_server")(browsers):
+        assert codes(browsers.look()) == ["SRV099"]
+
+
+def test_an_address_found_by_stun_is_no_fault(browsers: Served) -> None:
+    """If it is the right one."""
+    with worlds.by_stun()(browsers):
+        assert codes(browsers.look()) == ["ICE007 stun"]
 
 
 PAIRS: Sequence[tuple[str, World, World, list[str]]] = [

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.calls import world
 from tests.diagnosis import impairment
+from tests.diagnosis import stun_server as stun_server_
 from tests.diagnosis.impairment import OWN_PORTS
 from tests.diagnosis.lab import (
     DOMAIN,
@@ -27,6 +28,7 @@ from tests.diagnosis.servers import Served
 
 World = Callable[[Served], contextlib.AbstractContextManager[None]]
 HTTPS = 443
+STUN = 3478
 
 
 def blocked(*rules: str) -> World:
@@ -87,15 +89,16 @@ def without(name: str) -> World:
     return lambda served: stopped(served, name)
 
 
-def instead_of(name: str, port: int) -> World:
+def instead_of(name: str, port: int, module: str = "http.server") -> World:
     """A web server of somebody else has the server's place."""
 
     @contextlib.contextmanager
     def broken(served: Served) -> Iterator[None]:
         with stopped(served, name):
             stranger = subprocess.Popen(
-                ["ip", "netns", "exec", served.lab.name, "python3", "-m", "http.server", str(port)],
+                ["ip", "netns", "exec", served.lab.name, sys.executable, "-m", module, str(port)],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ETC,
+                env={"PYTHONPATH": str(world.ROOT)},
             )  # fmt: skip
             try:
                 served.until_listening(port)
@@ -239,6 +242,44 @@ def bad_line(port: int, *, lost: int, of: int, delay_ms: int = 0, jitter_ms: int
             relay.wait()
 
     return broken
+
+
+def stun_server(told: str = "") -> World:
+    """On the other machine a STUN server that tells everybody this address, or the right one."""
+
+    @contextlib.contextmanager
+    def broken(served: Served) -> Iterator[None]:
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", served.lab.outside, sys.executable, "-m",
+             stun_server_.__name__, str(STUN), *told.split()],
+            stdout=subprocess.PIPE, cwd=world.ROOT,
+        )  # fmt: skip
+        try:
+            assert server.stdout
+            assert server.stdout.readline() == b"ready\n"
+            yield
+        finally:
+            server.kill()
+            server.wait()
+
+    return broken
+
+
+def by_stun(told: str = "", more: str = "") -> World:
+    """livekit-server asks the other machine for its own address, whatever NODE_IP says."""
+    asks = f'use_external_ip: true\n  stun_servers: ["{PHONE_ADDRESS}:{STUN}"]{more}'
+    return both(stun_server(told), livekit("use_external_ip: false", asks))
+
+
+@contextlib.contextmanager
+def other_relay(served: Served) -> Iterator[None]:
+    """Packets to the relay's port come to the relay of somebody else, who knows no user of ours."""
+    with (
+        stun_server()(served),
+        served.lab.nat("output", "-100", f"udp dport {STUN} dnat ip to {PHONE_ADDRESS}",
+                       where=served.lab.name),
+    ):  # fmt: skip
+        yield
 
 
 # What a home router does: one port for all the world, open to all of it; or a new one each time.

@@ -87,6 +87,21 @@ TABLE: tuple[Cause, ...] = (
         "open `livekit_tcp` of docs/ports.md, and put no TLS proxy in front of it",
     ),
     Cause(
+        "ICE006",
+        BROWSERS,
+        "the media server asks a STUN server for its address, and gets none",
+        "with `use_external_ip: true` it waits for that, and ends: without the internet, or behind "
+        "a firewall that lets no UDP out, it never starts",
+        "`use_external_ip: false` and NODE_IP; `make down && make up` renders both",
+    ),
+    Cause(
+        "ICE007",
+        BROWSERS,
+        "browsers are sent to a STUN server of somebody else",
+        "each call tells a third party who calls; without the internet it begins late, or never",
+        "`stun_servers:` of livekit.yaml; `make down && make up` renders it without",
+    ),
+    Cause(
         "RLY001",
         BROWSERS,
         "the server names no such relay",
@@ -145,6 +160,14 @@ TABLE: tuple[Cause, ...] = (
         "what answers under TURN_DOMAIN on the HTTPS port is not the relay: the page, a proxy "
         "that does not look at names, or nothing",
         "Caddy needs its layer4 module and the rendered Caddyfile; `make logs S=caddy`",
+    ),
+    Cause(
+        "RLY009",
+        BROWSERS,
+        "the relay cannot be set up, and the media server ends with it",
+        "`turn:` of livekit.yaml names no port, or TLS without a certificate and without Caddy "
+        "before it",
+        "`udp_port`, and `external_tls: true`; `make down && make up` renders both",
     ),
     Cause(
         "SND001",

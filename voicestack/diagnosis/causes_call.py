@@ -48,6 +48,15 @@ TABLE: tuple[Cause, ...] = (
         "find who: `make logs S=livekit`",
     ),
     Cause(
+        "DSP007",
+        DISPATCH,
+        "the agent's process died in the middle of a call",
+        "it was killed (exit code -9: the kernel, for want of memory) or crashed; another one "
+        "takes the call over, and knows nothing of what was said",
+        "`journalctl -k | grep -i oom`; fewer calls (MAX_CALLS) or a smaller STT_MODEL; "
+        "`make logs S=agent`",
+    ),
+    Cause(
         "DSP099",
         DISPATCH,
         "nobody answers, cause unknown",

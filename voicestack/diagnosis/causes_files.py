@@ -77,6 +77,13 @@ TABLE: tuple[Cause, ...] = (
         "`make down && make up`, or set NODE_IP",
     ),
     Cause(
+        "SET011",
+        FILES,
+        "a service refuses its configuration",
+        "it ends as soon as it starts, again and again: a key that it does not know, or no YAML",
+        "undo the change of the file, or `make down && make up` renders it anew from .env",
+    ),
+    Cause(
         "DSK001",
         FILES,
         "the disk is full",

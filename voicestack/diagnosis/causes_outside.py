@@ -20,7 +20,7 @@ TABLE: tuple[Cause, ...] = (
         "OUT007",
         OUTSIDE,
         "the token for looking from outside is refused",
-        "it has expired, or belongs to another stack",
+        "it has expired, belongs to another stack, or lets nobody join",
         "a new one: `scripts/mint_token.py --room look --identity look --ttl 15m`",
     ),
     Cause(

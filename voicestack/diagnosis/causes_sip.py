@@ -48,6 +48,23 @@ TABLE: tuple[Cause, ...] = (
         "`scripts/sanity_check.py --explain-call NUMBER --source IP` names the clause",
     ),
     Cause(
+        "SIP007",
+        SIP,
+        "the gateway cannot enter the room",
+        "it has the call and does not reach livekit-server, or is refused there: the phone hears "
+        "busy after a while",
+        "compare `ws_url` and `api_key` in sip.yaml; `make down && make up` renders them anew",
+    ),
+    Cause(
+        "SIP008",
+        SIP,
+        "the carrier refuses our call",
+        "its answer is none of the called side's: user, password, caller number or address are "
+        "not those that it knows",
+        "`outbound: trunks:` of sip/lines.yaml: `caller` must be a number of that account, "
+        "`digest` its user; some carriers also want our address in their portal",
+    ),
+    Cause(
         "SIP099",
         SIP,
         "the call was refused, cause unknown",

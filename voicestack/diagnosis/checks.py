@@ -23,7 +23,7 @@ from voicestack.diagnosis.model import Check
 
 LOOKS: tuple[Check, ...] = (
     files.CHECKS[0],
-    containers.CHECK,
+    *containers.CHECKS,
     *files.CHECKS[1:],
     *processes.CHECKS,
     *redis_.CHECKS,
@@ -53,6 +53,7 @@ QUICK: tuple[Check, ...] = (*LOOKS, READY)
 NOT_FOR_PHONES = {
     *(
         "containers",
+        "volumes",
         "disk",
         "installed",
         "names",

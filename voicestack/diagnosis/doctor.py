@@ -25,7 +25,7 @@ from voicestack.diagnosis import (
     watch,
 )
 from voicestack.diagnosis.explain import explain
-from voicestack.diagnosis.legs import files
+from voicestack.diagnosis.legs import containers, files
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Result
 from voicestack.diagnosis.outside import Target
 from voicestack.diagnosis.report import (
@@ -137,7 +137,9 @@ def merged(one: Path, other: Path, *, as_json: bool) -> int:
 
 def _watch(root: Path, *, as_json: bool) -> int:
     async def until_interrupted() -> int:
-        report, context = await examine(root, (*files.CHECKS[:1], files.SECRETS_CHECK))
+        report, context = await examine(
+            root, (*files.CHECKS[:1], *containers.CHECKS, files.SECRETS_CHECK)
+        )
         if report.exit_code == HEALTHY:
             await watch.watch(context, as_json=as_json)
         show(report, console())
@@ -152,7 +154,10 @@ def _which(order: Order) -> tuple[Check, ...]:
     if order.outside is not None:
         return outside.checks_of(order.outside)
     if order.past_call is not None:
-        return (*files.CHECKS[:1], files.LINES_CHECK, history.check_of(order.past_call))
+        return (
+            *files.CHECKS[:1], *containers.CHECKS, files.LINES_CHECK,
+            *history.checks_of(order.past_call),
+        )  # fmt: skip
     return checks.QUICK if order.quick else checks.ALL
 
 

@@ -35,13 +35,17 @@ class CallLog:
     rule: str = ""
     codec: str = ""
     destination: str = ""  # where the gateway sends the agent's voice
-    accepted: bool = False  # 200 was sent
+    outbound: bool = False  # we called
+    accepted: bool = False  # 200 was sent, or came
     challenged: bool = False  # a password was asked for
+    refused: str = ""  # of a call of ours: what the carrier answered
+    shut_out: str = ""  # why the gateway could not enter the room
     reason: str = ""  # of the end, in the gateway's words
     counters: Counters | None = None
     job_worker: str = ""
     no_worker: bool = False
     job_error: str = ""
+    died: str = ""  # how the process of the job ended, if it was not by itself
     answered: bool = False
     turns: int = 0
     failed_stages: tuple[str, ...] = ()  # one for each apology; "reply": which one is not known
@@ -60,6 +64,17 @@ def _invite(call: CallLog, line: Line) -> CallLog:
         started_s=float(line.get("ts", 0)) or None,
         source=str(line.get("fromIP", "")),
         caller=str(line.get("fromUser", "")),
+        callee=str(line.get("toUser", "")),
+    )
+
+
+def _outgoing(call: CallLog, line: Line) -> CallLog:
+    return replace(
+        call,
+        outbound=True,
+        call_id=str(line.get("callID", "")),
+        room=str(line.get("room", "")),
+        started_s=float(line.get("ts", 0)) or None,
         callee=str(line.get("toUser", "")),
     )
 
@@ -94,7 +109,13 @@ def _job_ended(call: CallLog, line: Line) -> CallLog:
     """A job that ends with its call "fails" like this too (agent/worker.go): that is no error."""
     error = str(line.get("error", ""))
     failed = line.get("status") == "JS_FAILED" and error != "agent worker left the room"
-    return replace(call, job_error=(error or "failed") if failed else "")
+    return replace(call, job_error=call.job_error or ((error or "failed") if failed else ""))
+
+
+def _raised(call: CallLog, line: Line) -> CallLog:
+    """The job's code ended with an exception; livekit-agents calls such a job a success."""
+    told = str(line.get("exc_info", "")).strip().rpartition("\n")[2]
+    return replace(call, job_error=told[:200] or "an exception")
 
 
 def _failed(call: CallLog, line: Line) -> CallLog:
@@ -109,10 +130,25 @@ def _failed_early(call: CallLog, line: Line) -> CallLog:
     return replace(call, early_failures=(*call.early_failures, str(line.get("stage", ""))))
 
 
+def _died(call: CallLog, line: Line) -> CallLog:
+    """`process exited with non-zero exit code -9`: the number is part of the phrase."""
+    return replace(call, died=str(line.get("message", "")).removeprefix("process "))
+
+
+# How a call begins in the gateway's log.
+BEGINNINGS: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
+    "processing invite": _invite,
+    "Creating SIP participant": _outgoing,
+}
+# livekit-agents 1.7, ipc/supervised_proc.py.
+DIED = "process exited with non-zero exit code"
 # Phrases of livekit-sip 1.8.0, livekit-server 1.13.5 and our worker.
 PHRASES: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
     "processing invite": _invite,
     "Joining room": _room,
+    "Cannot create LiveKit participant": lambda call, line: replace(
+        call, shut_out=str(line.get("error", ""))
+    ),
     "using codecs": lambda call, line: replace(call, codec=str(line.get("audio-codec", ""))),
     "setting media destination": lambda call, line: replace(
         call, destination=str(line.get("addr", ""))
@@ -122,12 +158,15 @@ PHRASES: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
     ),
     "Starting SIP invite authentication": _set(challenged=True),
     "Accepting the call": _set(accepted=True),
+    "Outbound SIP call established": _set(accepted=True),
+    "SIP invite failed": lambda call, line: replace(call, refused=str(line.get("error", ""))),
     "SIP call ended": _ended,
     "call statistics": _counters,
     "assigned job to worker": lambda call, line: replace(
         call, job_worker=str(line.get("workerID", ""))
     ),
     "job ended": _job_ended,
+    "unhandled exception while running the job task": _raised,
     "call answered": _set(answered=True),
     "turn done": lambda call, _: replace(call, turns=call.turns + 1),
     "turn failed, caller hears an apology": _failed,
@@ -138,12 +177,12 @@ PHRASES: Mapping[str, Callable[[CallLog, Line], CallLog]] = {
 def follow(
     sip: Iterable[Line], others: Iterable[Line], wanted: Callable[[Line], bool]
 ) -> CallLog | None:
-    """The newest call whose INVITE fits `wanted`, with all that was written of it."""
+    """The newest call whose first line fits `wanted`, with all that was written of it."""
     call: CallLog | None = None
     lines = list(sip)
     for line in lines:
-        if line.get("msg") == "processing invite" and wanted(line):
-            call = _invite(CallLog(), line)
+        if (begin := BEGINNINGS.get(str(line.get("msg")))) and wanted(line):
+            call = begin(CallLog(), line)
     if call is None:
         return None
     for line in lines:
@@ -160,7 +199,10 @@ def follow(
 
 
 def _note(call: CallLog, line: Line) -> CallLog:
-    note = PHRASES.get(str(line.get("msg") or line.get("message") or ""))
+    phrase = str(line.get("msg") or line.get("message") or "")
+    if phrase.startswith(DIED):
+        return _died(call, line)
+    note = PHRASES.get(phrase)
     return note(call, line) if note else call
 
 

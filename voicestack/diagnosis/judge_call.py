@@ -28,6 +28,7 @@ BY_REASON: Mapping[str, str] = {
     "no-ack": "MED009",
     "auth-error": "SIP003",
     "unauthorized": "LIN008",
+    "participant-failed": "SIP007",
 }
 BY_STAGE: Mapping[str, str] = {"stt": "STT099", "llm": "LLM099", "tts": "TTS099", "reply": "AUD002"}
 
@@ -74,8 +75,8 @@ def _ringing(facts: Facts) -> Finding:
     room, log = facts.room, facts.log
     if log is None:
         return Finding("SIP006", facts.text)
-    if log.reason in BY_REASON:
-        return Finding(BY_REASON[log.reason], f"the gateway closed it: {log.reason}")
+    if closed := _by_reason(log):
+        return closed
     if not log.room and not log.trunk:
         return Finding("LIN099", "the gateway took the INVITE and put it into no room")
     if room is None:
@@ -94,6 +95,8 @@ def _of_room(facts: Facts, room: Room, log: CallLog) -> Finding:
     for job in room.jobs:
         if job.failed:
             return Finding("DSP003", job.error or "without a word")
+    if log.job_error:
+        return Finding("DSP003", log.job_error)
     if not room.agents:
         return Finding("DSP004", "job assigned, no agent among the participants")
     if not room.agent_tracks:
@@ -103,6 +106,8 @@ def _of_room(facts: Facts, room: Room, log: CallLog) -> Finding:
 
 def _from_log_alone(log: CallLog) -> Finding:
     """A call of the past: its room is gone."""
+    if closed := _by_reason(log):
+        return closed
     if log.no_worker:
         return Finding("DSP002", "livekit-server had no worker for it")
     if log.job_error:
@@ -114,10 +119,8 @@ def _from_log_alone(log: CallLog) -> Finding:
 
 def _answered(facts: Facts) -> Verdict:
     log = facts.log
-    if wrong := _wrong_address(facts):
-        return [wrong]
-    if facts.room is not None and facts.room.agents > 1:
-        return [Finding("DSP006", f"{facts.room.agents} agents in the room")]
+    if found := _before_any_sound(facts):
+        return [found]
     if facts.packets == 0 or _heard_nothing(facts):
         return [_no_audio(facts)]
     if log is not None and log.failed_stages:
@@ -125,8 +128,8 @@ def _answered(facts: Facts) -> Verdict:
         return [Finding(BY_STAGE.get(stage, "AUD099"), f"the worker apologised: stage {stage}")]
     if facts.replied:
         return []
-    if log is not None and log.reason in BY_REASON:
-        return [Finding(BY_REASON[log.reason], f"the gateway closed it: {log.reason}")]
+    if log is not None and (closed := _by_reason(log)):
+        return [closed]
     if facts.greeted is False:
         return [Finding("AUD001", f"{facts.packets} packets without sound")]
     if facts.replied is None:
@@ -134,6 +137,26 @@ def _answered(facts: Facts) -> Verdict:
     if facts.cut:
         return [Finding("AUD003", "the far end hung up while we waited")]
     return [Finding("AUD099", "greeting heard, no reply, no stage complained")]
+
+
+def _before_any_sound(facts: Facts) -> Finding | None:
+    """What counters could not explain: what never began has no sound either."""
+    log = facts.log
+    if wrong := _wrong_address(facts):
+        return wrong
+    if facts.room is not None and facts.room.agents > 1:
+        return Finding("DSP006", f"{facts.room.agents} agents in the room")
+    if log is not None and log.died:
+        return Finding("DSP007", f"it {log.died}")
+    return _by_reason(log) if log is not None and log.reason == "no-ack" else None
+
+
+def _by_reason(log: CallLog) -> Finding | None:
+    """The gateway's own word for the end of a call, where it names the cause."""
+    if log.reason not in BY_REASON:
+        return None
+    detail = f" ({log.shut_out})" if log.shut_out else ""
+    return Finding(BY_REASON[log.reason], f"the gateway closed it: {log.reason}{detail}")
 
 
 def _failed_stage(log: CallLog) -> str:

@@ -22,6 +22,8 @@ class Finding:
     seen: str
     subject: str = ""
     do: str = ""  # more exact than what the table of causes says
+    holds_up: tuple[str, ...] = ()  # other subjects, which wait for this one
+    explains: tuple[str, ...] = ()  # keys of findings that say less of the same
 
     @property
     def key(self) -> str:
@@ -66,6 +68,11 @@ class Context:
         if self.stack is None:
             raise CannotTellError("the settings could not be read")
         return self.stack
+
+    @property
+    def contained(self) -> bool:
+        """True if the stack runs in containers, and its state was fetched from there."""
+        return "borrowed" in self.facts
 
     @property
     def settings(self) -> Settings:
@@ -121,4 +128,7 @@ class Result:
         """True if what builds on `subject` (on everything, if empty) need not be looked at."""
         if self.state == "skipped" or (self.check.vital and self.state == "unknown"):
             return True
-        return any(not subject or each.subject in {"", subject} for each in self.findings)
+        return any(
+            not subject or each.subject in {"", subject} or subject in each.holds_up
+            for each in self.findings
+        )

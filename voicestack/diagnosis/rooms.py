@@ -28,7 +28,7 @@ class Room:
     """Who was asked for, and who is there."""
 
     name: str
-    dispatches: int
+    dispatches: int  # that ask for somebody
     jobs: tuple[Job, ...]
     agents: int  # participants of kind agent
     agent_tracks: int  # their audio tracks
@@ -75,4 +75,6 @@ async def look(context: Context, name: str) -> Room | None:
     )
     tracks = sum(track.type == TrackType.AUDIO for agent in agents for track in agent.tracks)
     callers = len(people.participants) - len(agents)
-    return Room(name, len(dispatches), jobs, len(agents), tracks, callers)
+    # A room that asks for nobody is offered to workers without a name, of which we have none.
+    named = sum(bool(dispatch.agent_name) for dispatch in dispatches)
+    return Room(name, named, jobs, len(agents), tracks, callers)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Result, Unknown
 
@@ -22,7 +23,19 @@ async def run(
             tasks[check.name] = group.create_task(
                 _one(check, context, needed, progress), name=check.name
             )
-    return [task.result() for task in tasks.values()]
+    return told_once([task.result() for task in tasks.values()])
+
+
+def told_once(results: list[Result]) -> list[Result]:
+    """Without findings that another one explains."""
+    explained = {key for result in results for each in result.findings for key in each.explains}
+    return [
+        replace(result, state="fault" if kept else "skipped", findings=kept)
+        if len(kept := tuple(f for f in result.findings if f.key not in explained))
+        < len(result.findings)
+        else result
+        for result in results
+    ]
 
 
 def _in(need: str, tasks: dict[str, asyncio.Task[Result]]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from voicestack.diagnosis.explain import reachable
 from voicestack.diagnosis.judge_call import Facts, judge
 from voicestack.diagnosis.legs.hearing import SENTENCE_FILE
 from voicestack.diagnosis.model import CannotTellError, Context
+from voicestack.lines import hours
 from voicestack.lines.model import Line
 from voicestack.phone import Call, CallFailedError, CallRefused, Heard, NoAnswer, Phone, PhoneError
 from voicestack.phone.voices import TTS_RATE_HZ
@@ -92,9 +94,15 @@ async def look(context: Context) -> Facts:
 
 def reachable_line(context: Context) -> Line:
     """A line that may be called from this machine without a password."""
-    loopback = context.settings.listen == "loopback"
-    if line := reachable(context.lines, HERE, loopback=loopback):
+    loopback, now = context.settings.listen == "loopback", datetime.now()
+    opened = [line for line in context.lines if hours.is_open(line.hours, now)]
+    if line := reachable(opened, HERE, loopback=loopback):
         return line
+    if reachable(context.lines, HERE, loopback=loopback):
+        raise CannotTellError(
+            "every line that takes calls from this machine is closed at this hour",
+            "look again within `hours` of sip/lines.yaml",
+        )
     raise CannotTellError(
         "no line of the file takes calls from this machine without a password",
         "add `this-machine` to the callers of a line, or call: scripts/test_call.py --user …",
@@ -126,10 +134,8 @@ async def _talk(context: Context, notes: Notes, call: Call, facts: Facts) -> Fac
     except PhoneError:
         replied = False
     facts = replace(facts, replied=replied, packets=len(call.media.received))
-    if not replied:
-        facts = await _note_room(context, notes, facts)
-        facts = replace(facts, cut=call.ended.is_set())
-    return facts
+    facts = await _note_room(context, notes, facts)  # two agents can both answer
+    return facts if replied else replace(facts, cut=call.ended.is_set())
 
 
 async def hears_speech(call: Call, timeout_s: float) -> bool:

@@ -1,7 +1,7 @@
 """Docker Compose: what it says of this checkout's containers, where the stack runs in some.
 
-Secrets and logs lie in volumes there, which only root can read: processes and health are seen,
-the rest from inside a container, or from outside like on another machine.
+Secrets, configuration and logs lie in volumes there, which only root can read: they are fetched
+from inside a container, and everything else is looked at as for a stack of processes.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from voicestack import credentials
+from voicestack.diagnosis import borrowed
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Unknown, Verdict
+from voicestack.native.up import Stack
 
 LEG = "processes and ports"
 TIMEOUT_S = 3.0
@@ -35,7 +37,6 @@ class Facts:
     """Containers of this checkout; none where it runs as processes, or not at all."""
 
     containers: tuple[Container, ...] = ()
-    address: str = ""
 
 
 async def look(context: Context) -> Facts:
@@ -45,7 +46,7 @@ async def look(context: Context) -> Facts:
         return Facts()
     found = await listed(context.root)
     context.facts["contained"] = bool(found)
-    return Facts(found, str(context.settings.node_ip))
+    return Facts(found)
 
 
 async def listed(root: Path) -> tuple[Container, ...]:
@@ -91,25 +92,48 @@ def parse(text: str) -> tuple[Container, ...]:
 
 
 def judge(facts: Facts) -> Verdict:
-    """Who does not run, then who is not well; where all are, what else could be looked at."""
+    """Who does not run; who is not well is told last, where no other check says why."""
     found: list[Finding | Unknown] = []
     for each in facts.containers:
-        log = f"docker compose logs --tail 50 {each.service}"
         if each.state == "exited" and not each.exit_code and each.service == "setup":
             continue  # it prepares, and ends
         if each.state != "running":
             seen = f"Docker says {each.state}, exit code {each.exit_code}"
-            found.append(Finding("CON001", seen, each.service, log))
-        elif each.health == "unhealthy":
-            found.append(Finding("CON002", "its health check fails", each.service, log))
+            explains = (f"PRC003 {each.service}",)
+            found.append(
+                Finding("CON001", seen, each.service, log_of(each.service), explains=explains)
+            )
         elif each.health == "starting":
             found.append(Unknown(f"{each.service} is still starting", "look again in a minute"))
-    if facts.containers and not found:
-        why = "all containers are well; their secrets and logs lie in volumes"
-        found.append(Unknown(why, f"scripts/sanity_check.py --from-outside {facts.address}"))
     return found
+
+
+def log_of(service: str) -> str:
+    """The command that shows what a container wrote."""
+    return f"docker compose logs --tail 50 {service}"
+
+
+async def look_volumes(context: Context) -> bool:
+    """Fetch what lies in volumes; from now on it is the stack's state."""
+    if not context.facts.get("contained"):
+        return False
+    found = await borrowed.borrow(context.root)
+    context.facts["borrowed"] = found
+    conf = context.settings.model_copy(update={"state_dir": found.state})
+    context.stack = Stack(conf, context.root)
+    return True
+
+
+def judge_volumes(_: bool) -> Verdict:
+    """Whether what was fetched is right is looked at by others."""
+    return []
 
 
 CHECK = Check(
     "containers", LEG, "containers", look, judge, needs=("settings",), limit_s=TIMEOUT_S + 1
 )
+VOLUMES = Check(
+    "volumes", LEG, "volumes of containers", look_volumes, judge_volumes, needs=("containers",),
+    limit_s=borrowed.TIMEOUT_S + 1, vital=True,
+)  # fmt: skip
+CHECKS = (CHECK, VOLUMES)

@@ -14,12 +14,16 @@ from voicestack.errors import CredentialsError, LinesError, SettingsError
 from voicestack.lines.model import Defaults
 from voicestack.lines.parse import parse
 from voicestack.native import render
+from voicestack.native.paths import Paths
 from voicestack.native.up import BINARIES, Stack
 from voicestack.setup.manifest import place
 
 LEG = "settings and files"
 CONNECT_S = 1.0
-IN_CONTAINERS = "docker compose ps; from here: `scripts/sanity_check.py --from-outside ADDRESS`"
+KAMAILIO = "kamailio.cfg"
+# Where a container finds its own (compose.yaml).
+IN_CONTAINER = {"state_dir": Path("/state"), "voicestack_cache": Path("/cache")}
+DOCKER = Path("/var/lib/docker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,6 @@ async def look_secrets(context: Context) -> SecretsFacts:
     folder = credentials.directory_of(context.settings)
     try:
         if not folder.is_dir():
-            if context.facts.get("contained"):
-                raise CannotTellError("the stack runs in containers", IN_CONTAINERS)
             if await _somebody_listens(context.ports["livekit_http"]):
                 raise CannotTellError(
                     "a stack answers on this machine, but STATE_DIR has no secrets",
@@ -118,10 +120,16 @@ class ConfigFacts:
 async def look_config(context: Context) -> ConfigFacts:
     """Render again, in memory, and compare line by line."""
     stack = context.whole
-    values = render.template_values(stack.settings, stack.ports, context.secrets, stack.paths)
+    conf = stack.settings
+    if context.contained:
+        conf = conf.model_copy(update=IN_CONTAINER)
+    there = Paths.of(conf, context.root)
+    values = render.template_values(conf, stack.ports, context.secrets, there)
     missing, differing, too_open = [], {}, []
     for template, name in render.TEMPLATES.items():
         path = stack.paths.config / name
+        if context.contained and name == KAMAILIO and conf.registrar == "off":
+            continue  # its container is of a profile of its own
         if not path.is_file():
             missing.append(name)
             continue
@@ -203,6 +211,8 @@ class InstalledFacts:
 async def look_installed(context: Context) -> InstalledFacts:
     """Programs in the cache, weights of the models that run here."""
     stack, conf = context.whole, context.settings
+    if context.contained:  # programs lie in images, weights in a volume: their servers tell
+        return InstalledFacts((), {})
     programs = tuple(name for name in BINARIES if not shutil.which(stack.paths.binary(name)))
     wanted = {"stt": (conf.stt_model, None), "llm": (conf.llm_model, conf.llm_url)}
     wanted["tts"] = (conf.tts_voice, conf.tts_url)
@@ -237,9 +247,16 @@ class DiskFacts:
 
 async def look_disk(context: Context) -> DiskFacts:
     """Ask the file system."""
-    found = await asyncio.to_thread(os.statvfs, context.settings.state_dir)
+    found = await asyncio.to_thread(os.statvfs, _on_disk(context))
     inodes = found.f_favail if found.f_files else None
     return DiskFacts(found.f_bavail * found.f_frsize, inodes)
+
+
+def _on_disk(context: Context) -> Path:
+    """What grows: state, or Docker's volumes and logs."""
+    if not context.contained:
+        return context.settings.state_dir
+    return DOCKER if DOCKER.is_dir() else context.root
 
 
 def judge_disk(facts: DiskFacts) -> Verdict:
@@ -252,7 +269,13 @@ def judge_disk(facts: DiskFacts) -> Verdict:
 
 
 SECRETS_CHECK = Check(
-    "secrets", LEG, "secrets", look_secrets, judge_secrets, ("settings", "containers"), vital=True
+    "secrets",
+    LEG,
+    "secrets",
+    look_secrets,
+    judge_secrets,
+    ("settings", "containers", "volumes"),
+    vital=True,
 )
 LINES_CHECK = Check("lines file", LEG, "lines file", look_lines, judge_lines, ("settings",))
 CHECKS = (

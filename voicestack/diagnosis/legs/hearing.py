@@ -3,13 +3,15 @@
 import asyncio
 import json
 import re
-from dataclasses import dataclass
+import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from faster_whisper_engine import wire
-from voicestack.diagnosis.model import Check, Context, Finding, Verdict
+from voicestack.diagnosis import borrowed
+from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Verdict
 from voicestack.phone import audio
 
 LEG = "hearing"
@@ -17,6 +19,7 @@ LEG = "hearing"
 SENTENCE_FILE = Path("agent/voice_agent/data/apology.wav")
 SENTENCE = "I am sorry, something went wrong on my side. Could you say that again, please?"
 RATE_HZ = 16_000
+SOCKET = "faster-whisper-*/engine.sock"
 # A sentence of five seconds takes 0.5 s on two idle cores.
 TIMEOUT_S = 3.5
 # Half of the words tell understanding from noise; single words may be heard wrong.
@@ -35,10 +38,29 @@ class Facts:
 
 async def look(context: Context) -> Facts:
     """Find the engine's socket and have it write the sentence down."""
-    sockets = sorted(context.whole.paths.short.glob("faster-whisper-*/engine.sock"))
+    if context.contained:
+        return await _look_inside(context)
+    return await ask(context.root, context.whole.paths.short)
+
+
+async def _look_inside(context: Context) -> Facts:
+    """The socket is in the agent's container, whose image has this module too."""
+    command = ("exec", "-T", "agent", "python", "-m", __name__)
+    said = await borrowed.ask(context.root, *command)
+    try:
+        return Facts(**json.loads(said))
+    except ValueError:
+        raise CannotTellError(
+            "the agent's container could not be asked for its ears", "docker compose logs agent"
+        ) from None
+
+
+async def ask(root: Path, folder: Path) -> Facts:
+    """By the engine's socket in a folder."""
+    sockets = await asyncio.to_thread(lambda: sorted(folder.glob(SOCKET)))
     if not sockets:
         return Facts(engine=False)
-    samples = await asyncio.to_thread(_sentence, context.root)
+    samples = await asyncio.to_thread(_sentence, root)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _transcribe(sockets[-1], samples)
@@ -100,3 +122,8 @@ CHECKS = (
         "hearing", LEG, "speech recognition", look, judge, needs=("processes:agent",), limit_s=4.5
     ),
 )
+
+
+if __name__ == "__main__":  # in the agent's container; its sockets are in its TMPDIR
+    here = Path(__file__).resolve().parents[3]
+    print(json.dumps(asdict(asyncio.run(ask(here, Path(tempfile.gettempdir()))))))

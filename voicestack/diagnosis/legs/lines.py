@@ -1,6 +1,7 @@
 """Trunks and rules as LiveKit holds them against the lines file."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import httpx
 
@@ -32,7 +33,8 @@ async def look(context: Context) -> Facts:
     places = networks(loopback=context.settings.listen == "loopback")
     try:
         async with switchboard(url, held.livekit_api_key, held.livekit_api_secret) as board:
-            plan = await board.plan([wanted(line, places) for line in context.lines])
+            now = datetime.now()  # outside its hours a line asks for another agent, or for none
+            plan = await board.plan([wanted(line, places, now) for line in context.lines])
     except ApplyError as error:
         return Facts(error=str(error))
     return Facts(plan.steps, plan.conflicts, plan.warnings, control=await _control(context))

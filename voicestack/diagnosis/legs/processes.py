@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
 from voicestack.deploy.releases import SLOTS
+from voicestack.diagnosis import lastwords
+from voicestack.diagnosis.legs.containers import Container, log_of
 from voicestack.diagnosis.model import CannotTellError, Check, Context, Finding, Verdict
 from voicestack.native import leftovers
 from voicestack.native.services import HEALTH_PORTS
@@ -26,6 +28,12 @@ LISTENS = {
     "llm": ("llm",),
     "tts": ("tts",),
     "caddy": ("https",),
+}
+CONFIGURED_BY = {
+    "redis": ("redis.conf",),
+    "livekit": ("livekit.yaml",),
+    "sip": ("sip.yaml",),
+    "caddy": ("Caddyfile",),
 }
 # A service that starts opens its port within this time; models load for some seconds.
 START_S = 20.0
@@ -52,6 +60,7 @@ class ServiceFacts:
     listener: Listener | None = None
     port: int = 0
     after: tuple[str, ...] = ()
+    ended: lastwords.Ended | None = None  # what it said as it ended, where that names the cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,29 @@ class Facts:
     ours_alive: int  # processes that carry this stack's mark
     services: Mapping[str, ServiceFacts] = field(default_factory=dict)
     supervisor_frozen: int = 0  # its pid, if it is
+    contained: bool = False
 
 
 async def look(context: Context) -> Facts:
-    """Ask supervisor and kernel."""
+    """Ask supervisor and kernel; Docker has been asked."""
+    if context.contained:
+        return of_containers(context.facts["containers"].containers)
     return await asyncio.to_thread(_look, context)
+
+
+def of_containers(containers: Sequence[Container]) -> Facts:
+    """Each container is a service; which ports it holds nobody says on the host's network."""
+    services = {
+        each.service: ServiceFacts(
+            status="Running" if each.state == "running" else each.state,
+            ready=each.health != "unhealthy",
+            exit_code=each.exit_code,
+            listener=Listener(None, "a container"),
+        )
+        for each in containers
+        if each.service != "setup"
+    }
+    return Facts(True, len(services), services, contained=True)
 
 
 def _look(context: Context) -> Facts:
@@ -105,6 +132,7 @@ def _look(context: Context) -> Facts:
             listener=listeners.get(port),
             port=port,
             after=service.after,
+            ended=None if port in listeners else lastwords.of(context.log_file(service.name)),
         )
     return Facts(bool(states), len(ours), services)
 
@@ -183,14 +211,17 @@ def judge(facts: Facts) -> Verdict:
         if facts.ours_alive:
             return [*found, Finding("PRC002", f"{facts.ours_alive} processes without supervisor")]
         return [*found, Finding("PRC001", "no process of this stack was found")]
-    faulty = {finding.subject for finding in found}
+    faulty, waiting = {finding.subject for finding in found}, []
     for name, service in facts.services.items():
-        if name in faulty or _waits(name, facts, faulty):
+        if name in faulty:
+            continue
+        if _waits(name, facts, faulty):
             faulty.add(name)
+            waiting.append(name)
         elif finding := _judge_one(name, service):
             faulty.add(name)
             found.append(finding)
-    return found
+    return [replace(finding, holds_up=tuple(waiting)) for finding in found]
 
 
 def _waits(name: str, facts: Facts, faulty: set[str]) -> bool:
@@ -203,6 +234,10 @@ def _waits(name: str, facts: Facts, faulty: set[str]) -> bool:
 def _judge_one(name: str, service: ServiceFacts) -> Finding | None:
     if service.frozen:
         return Finding("PRC004", f"pid {service.pid} is stopped", name, f"kill -CONT {service.pid}")
+    if service.ended is not None:
+        # Its file differs because somebody changed it; what the change broke is said here.
+        files = tuple(f"SET005 {file}" for file in CONFIGURED_BY.get(name, ()))
+        return Finding(service.ended.code, service.ended.text, name, explains=files)
     if service.status != "Running":
         seen = f"the supervisor says {service.status.lower() or 'nothing'} of it"
         return Finding("PRC003", f"{seen}, exit code {service.exit_code}", name)
@@ -224,15 +259,22 @@ class ReadyFacts:
     """Services whose readiness probe fails."""
 
     not_ready: tuple[str, ...]
+    contained: bool = False
 
 
 async def look_ready(context: Context) -> ReadyFacts:
     """Use what was seen before; where services could not be seen, their check has said so."""
     facts: Facts | None = context.facts.get("processes")
     services = facts.services if facts else {}
-    return ReadyFacts(tuple(name for name, each in services.items() if not each.ready))
+    not_ready = tuple(name for name, each in services.items() if not each.ready)
+    return ReadyFacts(not_ready, bool(facts and facts.contained))
 
 
 def judge_ready(facts: ReadyFacts) -> Verdict:
     """Everything else is fine, so the cause is unknown."""
+    if facts.contained:
+        return [
+            Finding("CON002", "its health check fails", name, log_of(name))
+            for name in facts.not_ready
+        ]
     return [Finding("PRC099", "its readiness probe fails", name) for name in facts.not_ready]

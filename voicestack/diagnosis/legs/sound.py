@@ -62,7 +62,7 @@ def judge(facts: Facts) -> Verdict:
     if not facts.joined:
         return [Finding("SND001", facts.error or "the client could not join")]
     if all(heard is None for heard in facts.heard_hz):
-        return [Finding("SND001", "both clients are in the room, no track of the other came")]
+        return [Finding("SND002", "both clients are in the room, no track of the other came")]
     pairs = list(zip(facts.heard_hz, reversed(tones.TONES_HZ), strict=True))
     if any(not heard for heard, _ in pairs):
         return [Finding("SND002", "a track came, and it is silent")]

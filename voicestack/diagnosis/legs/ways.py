@@ -29,6 +29,7 @@ class Facts:
     error: str = ""
     candidates: tuple[Candidate, ...] = ()
     ways: tuple[Way, ...] = ()
+    strangers: tuple[str, ...] = ()  # STUN servers that are not ours
     public: bool = False  # certificates come from an authority that everybody knows
     behind_nat: bool = False  # NODE_IP is no address of this machine
 
@@ -73,11 +74,24 @@ async def look(context: Context) -> Facts:
         async with joined(door, token(context, room)) as invitation:
             near = await asyncio.to_thread(_near, conf.node_ip, own)
             ways = await try_all(kinds(context), invitation, _ends(context, invitation, near))
-            return replace(facts, candidates=tuple(invitation.candidates), ways=ways)
+            return replace(
+                facts,
+                candidates=tuple(invitation.candidates),
+                ways=ways,
+                strangers=_strangers(invitation),
+            )
     except JoinError as error:
         return replace(facts, error=str(error))
     finally:
         await rooms.forget(context, room)
+
+
+def _strangers(invitation: Invitation) -> tuple[str, ...]:
+    """STUN servers beside our relay, which is one itself; without it the server names Google's."""
+    if not any(each.user for each in invitation.relays):
+        return ()
+    urls = (url for each in invitation.relays for url in each.urls)
+    return tuple(url for url in urls if url.startswith("stun:"))
 
 
 def _near(node_ip: IPv4Address, own: frozenset[IPv4Address]) -> str:
@@ -146,7 +160,8 @@ def judge(facts: Facts) -> Verdict:
         return [Finding("ICE003", f"it names {facts.expected}")]
     udp = next((way for way in facts.ways if way.kind == "udp" and way.failed), None)
     if udp is None:
-        return []
+        seen = f"it names {', '.join(facts.strangers)}"
+        return [Finding("ICE007", seen, "stun")] if facts.strangers else []
     return [
         Finding("ICE001" if udp.failed == "not named" else "ICE004", udp.text or "no UDP", "udp")
     ]

@@ -117,6 +117,16 @@ class Relayed:
 
 
 async def by_relay(invitation: Invitation, relay: Relayed) -> Way:
+    """Allocate and ask; where no answer comes, once more from another port of the relay.
+
+    The server tells clients apart by their address (pion/ice, udp_mux.go): one that left a moment
+    ago may have had the same port. One of 160 looks at a healthy stack was taken for a fault.
+    """
+    way = await _by_relay(invitation, relay)
+    return await _by_relay(invitation, relay) if way.failed == "answer" else way
+
+
+async def _by_relay(invitation: Invitation, relay: Relayed) -> Way:
     """Allocate, let it lead to the media server, and ask that through it."""
     try:
         client = await connect(relay)
