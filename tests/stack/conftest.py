@@ -17,7 +17,7 @@ from tests.stack.world import World
 FIRST_BUILD_S = 1800
 HEALED_S = 60.0  # the figure is 20 s on a quiet machine; `make test-stack` prints what it took
 # Minutes, builds of further versions, gigabytes of disk: `make test-stack` alone runs these.
-LONG = [f"test_compose_{name}.py" for name in ("airgap", "backup", "page", "upgrade")]
+LONG = [f"test_compose_{name}.py" for name in ("airgap", "diagnosis", "backup", "page", "upgrade")]
 collect_ignore = [] if os.environ.get("STACK_ALL") else LONG
 TIMINGS = pytest.StashKey[dict[str, float]]()
 QUESTION = "silero-talk-000.03"
