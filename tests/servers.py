@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import pytest
+
 from voicestack import ports as port_table
 
 CACHE = Path(
@@ -159,6 +161,18 @@ def servers(folder: Path, *, webhook_port: int | None = None) -> Iterator[Server
     finally:
         for name in list(stack.running):
             stack.stop(name)
+
+
+@contextlib.contextmanager
+def gateway(folder: Path) -> Iterator[Servers]:
+    """Redis, livekit-server and livekit-sip, without lines and without webhooks."""
+    if not binary("livekit-sip").exists():
+        pytest.skip("livekit-sip is not built yet: make setup")
+    with servers(folder, webhook_port=0) as stack:
+        stack.start_redis()
+        stack.start_livekit()
+        stack.start_sip()
+        yield stack
 
 
 def _http_ok(url: str) -> bool:

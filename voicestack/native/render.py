@@ -1,6 +1,6 @@
 """Render the servers' configuration from the templates, settings, ports and secrets."""
 
-import os
+import io
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from voicestack import network
 from voicestack.credentials import Credentials
+from voicestack.host import private
 from voicestack.lines.phones import REALM
 from voicestack.native import certificates, sip_keys
 from voicestack.native.paths import Paths
@@ -45,8 +46,9 @@ def render_all(
     for files in server_files(settings, ports, credentials, paths).values():
         for name, text in files.items():
             write_private(paths.config / name, text)
-    with open_private(paths.supervisor_file) as file:
-        YAML(typ="safe").dump(supervisor_config(services, paths), file)
+    supervisor = io.StringIO()
+    YAML(typ="safe").dump(supervisor_config(services, paths), supervisor)
+    write_private(paths.supervisor_file, supervisor.getvalue())
 
 
 def server_files(
@@ -123,25 +125,4 @@ def render(root: Path, template: str, values: dict[str, Any]) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Replace a file by one that only its owner can read."""
-    with open_private(path) as file:
-        file.write(text)
-
-
-class open_private:  # noqa: N801 - reads as `open`
-    """`with open_private(path) as file`: 0600, and in place only when the block ends well."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._half = path, path.with_name(f".{path.name}.part")
-
-    def __enter__(self) -> Any:
-        self._half.unlink(missing_ok=True)
-        descriptor = os.open(self._half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._file = os.fdopen(descriptor, "w")
-        return self._file
-
-    def __exit__(self, failed: object, *_: object) -> None:
-        self._file.close()
-        if failed is None:
-            self._half.replace(self._path)
-        else:
-            self._half.unlink()
+    private.put(path, text.encode())

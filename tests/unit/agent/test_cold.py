@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from livekit import api
-from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.agent.scripted import joined, room_of, until
 from tests.unit.lines.test_lines_plan import LINE
 
@@ -23,12 +23,7 @@ TARGETS = {"billing": "tel:+15550123"}
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    if not binary("livekit-sip").exists():
-        pytest.skip("livekit-sip is not built yet: make setup")
-    with servers(tmp_path_factory.mktemp("cold"), webhook_port=0) as stack:
-        stack.start_redis()
-        stack.start_livekit()
-        stack.start_sip()
+    with gateway(tmp_path_factory.mktemp("cold")) as stack:
         yield stack
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from livekit import api
 from tests.calls.hearing import tone, tone_db
-from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.agent.scripted import joined, room_of, until
 from tests.unit.lines.test_lines_plan import LINE
 
@@ -31,12 +31,7 @@ SILENCE_DB, AUDIBLE_DB = -45.0, -25.0
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    if not binary("livekit-sip").exists():
-        pytest.skip("livekit-sip is not built yet: make setup")
-    with servers(tmp_path_factory.mktemp("wall"), webhook_port=0) as stack:
-        stack.start_redis()
-        stack.start_livekit()
-        stack.start_sip()
+    with gateway(tmp_path_factory.mktemp("wall")) as stack:
         yield stack
 
 

@@ -20,7 +20,7 @@ from livekit import api, rtc
 from livekit.agents import NOT_GIVEN, Agent, AgentSession, room_io
 from starlette.applications import Starlette
 from tests.calls.hearing import is_tone, tone, tone_db
-from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.agent.scripted import joined, room_of, until
 from tests.unit.lines.test_lines_plan import LINE
 
@@ -46,12 +46,7 @@ WITHIN_S = 20.0
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    if not binary("livekit-sip").exists():
-        pytest.skip("livekit-sip is not built yet: make setup")
-    with servers(tmp_path_factory.mktemp("warm"), webhook_port=0) as stack:
-        stack.start_redis()
-        stack.start_livekit()
-        stack.start_sip()
+    with gateway(tmp_path_factory.mktemp("warm")) as stack:
         yield stack
 
 

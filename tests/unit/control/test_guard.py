@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 import structlog
 from livekit import api
-from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.lines.test_lines_plan import LINE
 
 from control import guard as guards
@@ -24,12 +24,7 @@ NUMBER = "+15550188"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    if not binary("livekit-sip").exists():
-        pytest.skip("livekit-sip is not built yet: make setup")
-    with servers(tmp_path_factory.mktemp("guard"), webhook_port=0) as stack:
-        stack.start_redis()
-        stack.start_livekit()
-        stack.start_sip()
+    with gateway(tmp_path_factory.mktemp("guard")) as stack:
         yield stack
 
 
