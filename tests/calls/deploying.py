@@ -19,8 +19,9 @@ from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import Call, Phone
 
-# The promise is 2 s; what was seen is printed. The phones themselves may have to wait for a core.
-ANSWERED_S, PATIENCE_S = 10.0, 45.0
+# The promise is PROMISED_S, and what was seen is printed. On a machine that does something else as
+# well some may wait longer, and the phones themselves for a core.
+PROMISED_S, ANSWERED_S, PATIENCE_S = 2.0, 10.0, 45.0
 PAUSE_S = 0.4
 LIMIT_S = 240.0
 CALLERS = itertools.count(1000)
@@ -127,9 +128,11 @@ async def calls_up(stack: Stack, count: int) -> AsyncIterator[list[Call]]:
                 await call.hang_up()
 
 
-async def moved(stack: Stack, command: Command, calls: list[Call], what: str) -> dict[str, Any]:
+async def moved(
+    stack: Stack, command: Command, calls: list[Call], what: str, late: float = 1.0
+) -> dict[str, Any]:
     """New callers until the calls have moved; those that were up are all there, and hang up."""
-    async with new_callers(stack, what):
+    async with new_callers(stack, what, late):
         await command.until("new calls go to")
         await command.until(f"{len(calls)} calls left")
     assert not any(call.ended.is_set() for call in calls)
@@ -164,13 +167,13 @@ class Stream:
                     self.unheard += heard is None
             await asyncio.sleep(PAUSE_S)
 
-    def judged(self, what: str, at_gateway_s: list[float]) -> None:
-        """Every caller was answered, soon, and greeted.
+    def judged(self, what: str, at_gateway_s: list[float], late: float) -> None:
+        """Every caller was answered and greeted, and no more than this share of them late.
 
         The phones share a busy process with the fake models; the gateway has its own clock.
         """
         worst, count = max(self.waited_s, default=0.0), len(self.waited_s)
-        over = sum(each > 2 for each in at_gateway_s)
+        over = sum(each > PROMISED_S for each in at_gateway_s)
         print(
             f"{what}: {count} new calls, slowest answer {worst:.2f} s as the phone sees it,"
             f" {max(at_gateway_s, default=0.0):.2f} s at the gateway ({over} over 2 s)"
@@ -179,11 +182,12 @@ class Stream:
         assert not self.failed
         assert not self.unheard
         assert max(at_gateway_s) < ANSWERED_S
+        assert over <= late * count, at_gateway_s
 
 
 @contextlib.asynccontextmanager
-async def new_callers(stack: Stack, what: str) -> AsyncIterator[Stream]:
-    """They come for as long as the block lasts."""
+async def new_callers(stack: Stack, what: str, late: float = 1.0) -> AsyncIterator[Stream]:
+    """They come for as long as the block lasts; of them `late` is the share that may wait."""
     stream, since_s = Stream(), time.time()
     task = asyncio.create_task(stream.run(stack))
     try:
@@ -192,7 +196,7 @@ async def new_callers(stack: Stack, what: str) -> AsyncIterator[Stream]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    stream.judged(what, answers_s(stack, since_s))
+    stream.judged(what, answers_s(stack, since_s), late)
 
 
 def answers_s(stack: Stack, since_s: float) -> list[float]:
