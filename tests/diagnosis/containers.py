@@ -75,7 +75,8 @@ def as_containers(
     program.chmod(0o755)
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{folder}:{before}"
-    patient.changed = {"STATE_DIR": str(folder / "nothing-here")}
+    nothing = {"STATE_DIR": "state", "VOICESTACK_CACHE": "cache"}
+    patient.changed = {name: str(folder / where) for name, where in nothing.items()}
     try:
         yield
     finally:

@@ -256,6 +256,34 @@ async def test_a_line_that_cannot_be_called_from_here(patient: Patient) -> None:
     await faults.lines_are_right(patient)
 
 
+async def test_a_line_that_is_closed_is_no_fault(patient: Patient) -> None:
+    """Control applies it without an agent; of the others one is called."""
+    closed = f'hours: "{faults.another_hour()}"\n    callers:\n      from: [127.0.0.5/32]'
+    async with faults.lines_file(
+        lambda text: text.replace("callers:\n      from: [127.0.0.5/32]", closed)
+    )(patient):
+        await faults.control_has_looked(patient)
+        await faults.lines_are_right(patient)
+        assert await patient.codes(faults.LINES) == []
+    await faults.lines_are_right(patient)
+
+
+async def test_nobody_calls_a_closed_line(patient: Patient) -> None:
+    """That it is not answered tells nothing."""
+    async with faults.lines_file(
+        lambda text: text.replace(
+            "    callers:", f'    hours: "{faults.another_hour()}"\n    callers:'
+        )
+    )(patient):
+        report = await patient.report(only("lines file", "call"))
+    (result,) = [each for each in report.results if each.check.name == "call"]
+    assert (result.findings, [each.why for each in result.unknowns]) == (
+        (),
+        ["every line that takes calls from this machine is closed at this hour"],
+    )
+    await faults.lines_are_right(patient)
+
+
 async def test_a_call_in_progress_is_watched(patient: Patient) -> None:
     """Every leg of it is there while it is up, and it is gone afterwards."""
     _, context = await patient.examined((files.CHECKS[0], files.SECRETS_CHECK))

@@ -281,7 +281,14 @@ LINES_CHECK = Check("lines file", LEG, "lines file", look_lines, judge_lines, ("
 CHECKS = (
     Check("settings", LEG, "settings (.env)", look_settings, judge_settings, vital=True),
     SECRETS_CHECK,
-    Check("installed", LEG, "programs and weights", look_installed, judge_installed, ("settings",)),
+    Check(
+        "installed",
+        LEG,
+        "programs and weights",
+        look_installed,
+        judge_installed,
+        ("settings", "volumes"),
+    ),
     LINES_CHECK,
     Check("disk", LEG, "disk space", look_disk, judge_disk, needs=("secrets",)),
     Check("config", LEG, "rendered configuration", look_config, judge_config, needs=("secrets",)),
