@@ -1,9 +1,9 @@
 """How many lines are really in use: those on which a caller's audio arrives.
 
 livekit-sip closes its side of a call at once, but its "leave" can be lost on the way (seen with
-livekit-sip 1.8.0 and livekit-server 1.13.5, one call in some fifty): the server then keeps him
-for 20 s, and his job. Such a job must not make the next caller hear busy. The jobs are
-processes of their own, so each tells by touching a file.
+livekit-sip 1.8.0 and livekit-server 1.13.5, one call in some fifty, one in four on a busy machine):
+the server then keeps him for 20 s, and his job until gone.py ends it. Such a job must not make the
+next caller hear busy. The jobs are processes of their own, so each tells by touching a file.
 """
 
 import asyncio
