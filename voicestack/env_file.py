@@ -14,6 +14,8 @@ MOST_BYTES = 64 * 1024
 SECRET_NAME = re.compile(r"KEY|SECRET|PASS|TOKEN|CREDENTIAL", re.IGNORECASE)
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 HIDDEN = "(value not shown)"
+# Docker Compose reads these from the same file.
+OF_COMPOSE = frozenset({"COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME"})
 
 
 @dataclass(frozen=True, slots=True)

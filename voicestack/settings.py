@@ -211,7 +211,8 @@ def load(
     machine = machine or network.look()
     known = variables()
     written, faults = env_file.read(root / ".env")
-    faults += [_unknown(name, value, known) for name, value in written.items() if name not in known]
+    others = written.keys() - known.keys() - env_file.OF_COMPOSE
+    faults += [_unknown(name, written[name], known) for name in sorted(others)]
     values = {name: value for name, value in written.items() if name in known}
     values |= {name: Value(environ[name], ENVIRONMENT) for name in known if name in environ}
     # An empty value means the default, as in the files that compose reads.

@@ -100,6 +100,7 @@ async def running(
     accounts: str,
     utterance: Utterance | None,
     *,
+    address: str = "127.0.0.1",
     more: str = "",
 ) -> AsyncIterator[Baresip]:
     """baresip as docs/softphone.md configures it, with files for a microphone and for ears."""
@@ -111,7 +112,7 @@ async def running(
     config += (
         f"audio_source aufile,{folder}/question.wav\n"
         "ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n"
-        f"snd_path {folder}\nsip_listen 127.0.0.1:0\n"
+        f"snd_path {folder}\nsip_listen {address}:0\n"
         f"module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n"
     )
     (folder / "config").write_text(config + more)

@@ -29,6 +29,15 @@ RTCPeerConnection.prototype.setConfiguration = function (configuration) {
   return set.call(this, configuration);
 };
 """
+# A browser that knows no relay: without UDP, TCP straight to the media server is all that is left.
+NO_RELAY = """
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(configuration) { super({ ...configuration, iceServers: [] }); }
+  setConfiguration(configuration) {
+    return super.setConfiguration({ ...configuration, iceServers: [] });
+  }
+};
+"""
 # Loudness of everything that the page plays, over the next second.
 HEARD = """async () => {
   const context = new AudioContext();

@@ -17,10 +17,14 @@ from tests.stack.world import World
 FIRST_BUILD_S = 1800
 HEALED_S = 60.0  # the figure is 20 s on a quiet machine; `make test-stack` prints what it took
 # Minutes, builds of further versions, gigabytes of disk: `make test-stack` alone runs these.
-LONG = [f"test_compose_{name}.py" for name in ("airgap", "diagnosis", "backup", "page", "upgrade")]
+LONG = [
+    f"test_compose_{name}.py" for name in ("airgap", "diagnosis", "page", "softphone", "upgrade")
+]
 collect_ignore = [] if os.environ.get("STACK_ALL") else LONG
 TIMINGS = pytest.StashKey[dict[str, float]]()
 QUESTION = "silero-talk-000.03"
+PHONE_NUMBER = "+15550201"
+PHONES = f'phones: [{{user: anna, number: "{PHONE_NUMBER}"}}]\n'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,14 +59,18 @@ class Kept:
 
     secrets: dict[str, str]
     calls: list[str]
+    password: str  # of the softphone, which is kept nowhere
 
 
 @pytest.fixture(scope="session")
 def public(stack: World) -> Kept:
-    """The same stack with a name and a relay over TLS, after `down` and `up`."""
+    """The same stack with a name, a relay over TLS and a registrar, after `down` and `up`."""
     stack.answered_within(HEALED_S)
-    kept = Kept(stack.secrets(), stack.calls())
+    password = stack.tools("phones", "password", "anna")["password"]
+    kept = Kept(stack.secrets(), stack.calls(), password)
     stack.compose("down")
+    lines = (stack.checkout / "sip/lines.yaml").read_text()
+    (stack.checkout / world.MINE).write_text(lines + PHONES)
     (stack.checkout / ".env").write_text(world.PUBLIC)
     stack.up()
     return kept

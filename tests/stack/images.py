@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers import binary
-from tests.stack.engine import HOME, ROOT, Engine, engine
+from tests.stack.engine import HOME, Engine, engine
 
 FOLDER = Path(__file__).parent / "images"
 STAMP = HOME / "images"
@@ -23,6 +23,8 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SUITE = "bookworm"
 # Layers of earlier versions are of use for as long.
 UNUSED = "72h"
+# Two servers with Go's caches, two sets of Python packages; 4.4 GB were measured.
+BUILD_BYTES, AGAIN_BYTES = 6e9, 2e9
 # Stand-in → the beginning of the name that it takes in compose.yaml or Dockerfile.
 STAND_INS = {
     "debian": "debian:",
@@ -34,16 +36,24 @@ STAND_INS = {
 
 def ensure(checkout: Path) -> None:
     """Build what is missing, on an engine that reaches the package registries."""
-    wanted = _digest(checkout)
-    if STAMP.exists() and STAMP.read_text() == wanted:
+    if fit(checkout):
         return
+    check_room()
     with engine() as builder, tempfile.TemporaryDirectory(dir=HOME) as context:
+        if fit(checkout):  # another run of this checkout was first
+            return
+        STAMP.unlink(missing_ok=True)  # of a build that is killed nobody takes the images for these
         _stand_ins(builder, checkout, Path(context))
         files = ["-f", str(checkout / "compose.yaml"), "-f", str(FOLDER.parent / "build.yaml")]
-        builder.docker("compose", *files, "build", "--quiet", "setup", "livekit")
+        builder.docker("compose", *files, "build", "--quiet", "setup", "livekit", "registrar")
         builder.docker("image", "prune", "--force")
         builder.docker("builder", "prune", "--force", "--filter", f"until={UNUSED}")
-    STAMP.write_text(wanted)
+        STAMP.write_text(_digest(checkout))
+
+
+def fit(checkout: Path) -> bool:
+    """Whether those that the engine has are of this checkout."""
+    return STAMP.exists() and STAMP.read_text() == _digest(checkout)
 
 
 @contextlib.contextmanager
@@ -60,8 +70,18 @@ def lent(runner: Engine) -> Iterator[None]:
         runner.docker("tag", identity, name)
     now = runner.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
     if others := [name for name in now if name not in before and "<none>" not in name]:
-        runner.docker("image", "rm", *others)
+        runner.docker("image", "rm", "--force", *others)  # containers may still run them
     STAMP.write_text(stamp)
+
+
+def check_room() -> None:
+    """A full disk is told before minutes of compiling end with it."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    free, wanted = shutil.disk_usage(HOME).free, AGAIN_BYTES if STAMP.exists() else BUILD_BYTES
+    assert free > wanted, (
+        f"{free / 1e9:.1f} GB free in {HOME}, the images want {wanted / 1e9:.0f}:"
+        " make room there, or remove the folder, which is made again"
+    )
 
 
 def upstream(checkout: Path) -> dict[str, str]:
@@ -121,7 +141,11 @@ def _sources(checkout: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
+    from tests.stack.world import bare_checkout
+
     # Before the tests: two servers are compiled, and calls beside that would have to wait.
     if os.geteuid() == 0:
         print("images of the containers: the first time takes some minutes", flush=True)
-        ensure(ROOT)
+        with tempfile.TemporaryDirectory() as folder:
+            # What tests bring up: this folder has files that git does not know.
+            ensure(bare_checkout(Path(folder) / "checkout"))

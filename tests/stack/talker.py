@@ -1,7 +1,7 @@
 """A caller who stays on the line: `python -m tests.stack.talker SERVER OWN_ADDRESS QUESTION.wav`.
 
-Prints "up" when the agent was heard, then waits for a line on stdin, asks, waits for the answer,
-hangs up. Exit code 0 if there was an answer.
+Prints "up" when the agent was heard, asks again and again until there is a line on stdin, then once
+more, and hangs up. Exit code 0 if that was answered.
 """
 
 import asyncio
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tests.stack.caller import NUMBER, RING_S, SIP_PORT
 from voicestack.diagnosis.legs.call import hears_speech
-from voicestack.phone import Phone
+from voicestack.phone import Call, Phone
 
-GREETING_S, ANSWER_S = 10.0, 30.0
+GREETING_S, ANSWER_S, PAUSE_S = 10.0, 30.0, 8.0
 
 
 async def talk(host: str, local_ip: str, question: Path) -> bool:
@@ -25,9 +25,20 @@ async def talk(host: str, local_ip: str, question: Path) -> bool:
             return False
         await call.listen(timeout_s=GREETING_S, until_quiet_s=0.8, longest_s=GREETING_S)
         print("up", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        await call.say(question)
-        return await hears_speech(call, ANSWER_S)
+        told = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
+        while not told.done():
+            # Who says nothing for 40 s is hung up on (SILENCE_S).
+            await ask(call, question)
+            await asyncio.wait({told}, timeout=PAUSE_S)
+        return await ask(call, question)
+
+
+async def ask(call: Call, question: Path) -> bool:
+    """Whether there was an answer, which is heard out."""
+    await call.say(question)
+    answered = await hears_speech(call, ANSWER_S)
+    await call.listen(timeout_s=1, until_quiet_s=0.8, longest_s=GREETING_S)
+    return answered
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ from pathlib import Path
 from tests.speech import Utterance
 from tests.stack.conftest import HEALED_S
 from tests.stack.world import World
+from voicestack import settings
 
 # A line of the operator's own, beside the one that comes with the project.
 MINE = "+15550177"
-LINE = f"""
+LINE = f"""\
   - number: "{MINE}"
     agent: receptionist
     callers: {{from: [lan]}}
@@ -21,9 +22,9 @@ def test_a_backup_brings_everything_to_an_empty_machine(
     stack: World, question: Utterance, tmp_path: Path
 ) -> None:
     """Lines, settings, keys, history: the same call is answered. A running stack stays."""
-    lines, env = stack.checkout / "sip/lines.yaml", stack.checkout / ".env"
+    lines, env = settings.load(stack.checkout).lines_file, stack.checkout / ".env"
     original, file = lines.read_text(), tmp_path / "voicestack.backup"
-    lines.write_text(original + LINE)
+    lines.write_text(original.replace("lines:\n", f"lines:\n{LINE}", 1))
     stack.answered_within(HEALED_S, MINE)
     before = (stack.secrets(), stack.calls(), env.read_text() if env.exists() else None)
     made = stack.script("backup", str(file), "--json")
@@ -40,7 +41,7 @@ def test_a_backup_brings_everything_to_an_empty_machine(
     back = stack.script("restore", str(file), "--json")
     stack.up()  # the tests after this one want a stack, whatever came of it
     assert back.returncode == 0, back.stderr
-    assert "sip/lines.yaml" in json.loads(back.stdout)["files"]
+    assert str(lines.relative_to(stack.checkout)) in json.loads(back.stdout)["files"]
     after = (stack.secrets(), stack.calls(), env.read_text() if env.exists() else None)
     assert after == before
     report = stack.call(question.path, number=MINE)

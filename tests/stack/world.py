@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.calls.elsewhere import DOMAIN, ETC, TURN_DOMAIN, Machines
 from tests.servers import CACHE
 from tests.stack import images
@@ -31,7 +33,15 @@ CALL_S, SCRIPT_S = 90.0, 600.0
 BUILD = {"COMPOSE_FILE": "compose.yaml:tests/stack/build.yaml"}
 RESTART_S = 30.0
 HOSTS = f"127.0.0.1 localhost\n{STACK_IP} {DOMAIN} {TURN_DOMAIN}\n"
-PUBLIC = f"DOMAIN={DOMAIN}\nTURN_DOMAIN={TURN_DOMAIN}\n"
+# What an operator writes for a name, a relay over TLS, and softphones that register.
+MINE = "sip/mine.yaml"
+PUBLIC = f"""\
+DOMAIN={DOMAIN}
+TURN_DOMAIN={TURN_DOMAIN}
+LINES_FILE={MINE}
+REGISTRAR=on
+COMPOSE_PROFILES=registrar
+"""
 SERVICES = ("redis", "livekit", "sip", "control", "llm", "tts", "agent", "caddy")
 
 
@@ -49,6 +59,12 @@ class World:
         """`docker compose …` in the checkout."""
         file = self.checkout / "compose.yaml"
         return self.engine.docker("compose", "--file", str(file), *arguments)
+
+    def tools(self, *arguments: str) -> dict[str, Any]:
+        """What a verb answers where all volumes are: docs/compose.md."""
+        run = ("run", "--rm", "--no-deps", "-T", "--workdir", "/checkout", "setup", "voicestack")
+        answer: dict[str, Any] = json.loads(self.compose(*run, *arguments, "--json"))
+        return answer
 
     @property
     def machines(self) -> Machines:
@@ -79,6 +95,10 @@ class World:
         """What an engineer would look at first."""
         logs = self.compose("logs", "--tail", "8", "--no-color")
         return "\n".join((self.compose("ps", "--all"), logs, self.engine.log()[-6000:]))
+
+    def told(self, *services: str) -> str:
+        """The last that services wrote."""
+        return self.compose("logs", "--tail", "60", "--no-color", "--no-log-prefix", *services)
 
     def container(self, service: str) -> dict[str, Any]:
         """What the engine knows of a service's container."""
@@ -166,12 +186,25 @@ class World:
 def running(folder: Path) -> Iterator[World]:
     """Checkout, images, hosts, engine, stack; all but the images is gone afterwards."""
     checkout = bare_checkout(folder / "checkout")
-    images.ensure(checkout)
-    with hosts() as (stack_ns, phone_ns), engine(stack_ns) as runner:
+    with (
+        hosts() as (stack_ns, phone_ns),
+        engine_with_images(checkout, stack_ns) as runner,
+    ):
         give_models(runner)
         world = World(checkout, runner, stack_ns, phone_ns)
         world.timings["up"] = world.up()
         yield world
+
+
+@contextlib.contextmanager
+def engine_with_images(checkout: Path, namespace: str) -> Iterator[Engine]:
+    """An engine whose images are this checkout's: another one may build its own meanwhile."""
+    while True:
+        images.ensure(checkout)
+        with engine(namespace) as runner:
+            if images.fit(checkout):
+                yield runner
+                return
 
 
 def bare_checkout(target: Path) -> Path:
@@ -191,7 +224,10 @@ def bare_checkout(target: Path) -> Path:
 @contextlib.contextmanager
 def hosts() -> Iterator[tuple[str, str]]:
     """Two hosts with one wire between them, and no way out."""
-    stack, phone = f"vs-stack-{os.getpid()}", f"vs-phone-{os.getpid()}"
+    for found in Path("/run/netns").glob("vs-phone-*"):
+        if not psutil.pid_exists(pid := int(found.name.rpartition("-")[2])):
+            _forget(*names(pid))  # of a run that was killed
+    stack, phone = names(os.getpid())
     try:
         _ip("netns", "add", stack)
         _ip("netns", "add", phone)
@@ -209,11 +245,20 @@ def hosts() -> Iterator[tuple[str, str]]:
         _ip("-n", stack, "route", "add", "default", "via", PHONE_IP)
         yield stack, phone
     finally:
-        for name in (stack, phone):
-            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-        shutil.rmtree(ETC / phone, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            ETC.rmdir()
+        _forget(stack, phone)
+
+
+def names(pid: int) -> tuple[str, str]:
+    """Of the two hosts' namespaces, by the process that runs the tests."""
+    return f"vs-engine-{pid}", f"vs-phone-{pid}"
+
+
+def _forget(stack: str, phone: str) -> None:
+    for name in (stack, phone):
+        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
+    shutil.rmtree(ETC / phone, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        ETC.rmdir()
 
 
 def _ip(*arguments: str) -> None:

@@ -159,6 +159,13 @@ def test_unknown_names_come_with_a_suggestion(tmp_path: Path) -> None:
     assert ".env.example" in fixes[3]
 
 
+def test_what_docker_compose_reads_may_stand_beside(tmp_path: Path) -> None:
+    """Its profiles belong into the same file; a typing error in them is still found."""
+    load(tmp_path, "COMPOSE_PROFILES=registrar\nCOMPOSE_PROJECT_NAME=second\n")
+    with pytest.raises(SettingsError, match="COMPOSE_PROFILE"):
+        load(tmp_path, "COMPOSE_PROFILE=registrar\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [

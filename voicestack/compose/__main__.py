@@ -22,6 +22,10 @@ from voicestack.setup.__main__ import main as set_up
 ROOT = Path(__file__).resolve().parents[2]  # templates and code of this image
 CHECKOUT = Path("/checkout")  # the operator's .env and sip/lines.yaml
 EXIT_UNFIT = 2
+ROOM = (
+    "nothing was started anew. `docker system df` shows what takes the room below Docker's folder,"
+    " `docker image prune` removes images that no container uses"
+)
 
 
 def main(checkout: Path = CHECKOUT, *, prepare: bool = False) -> int:
@@ -37,6 +41,10 @@ def main(checkout: Path = CHECKOUT, *, prepare: bool = False) -> int:
     except VoicestackError as error:
         print(error.report(), file=sys.stderr)
         return EXIT_UNFIT
+    except OSError as error:  # a volume: mostly the disk below it is full
+        told = VoicestackError(f"{error.filename or 'a volume'}: {error.strerror}", hint=ROOM)
+        print(told.report(), file=sys.stderr)
+        return 1
     table = ports.resolve(held)
     print(f"set-up: phones call {held.node_ip}:{table['sip']}, browsers :{table['https']}")
     return 0

@@ -140,3 +140,9 @@ def test_every_template_is_in_the_image() -> None:
     """What .dockerignore keeps out, `setup` cannot render."""
     let_in = (ROOT / ".dockerignore").read_text().splitlines()
     assert [name for name in TEMPLATES if f"!{name.partition('/')[0]}" not in let_in] == []
+
+
+def test_each_image_is_built_on_the_network_that_tests_have() -> None:
+    """tests/stack/build.yaml names every service that is built: one that is missing builds anew."""
+    beside = YAML(typ="safe").load((ROOT / "tests/stack/build.yaml").read_text())["services"]
+    assert set(beside) == {name for name, service in SERVICES.items() if "build" in service}

@@ -1,6 +1,8 @@
 """What each container finds in /state/config."""
 
+import errno
 import http.server
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from voicestack import credentials, settings
+from voicestack.compose import __main__ as compose
 from voicestack.compose.__main__ import checked
 from voicestack.compose.handout import hand_out, probe, variables
 from voicestack.credentials import Credentials
@@ -164,3 +167,21 @@ def test_sip_over_tls_is_refused(tmp_path: Path) -> None:
     """The image's livekit-sip would show a certificate that has run out, some day."""
     with pytest.raises(SettingsError, match="SIP_TLS"):
         checked(checkout(tmp_path, "SIP_TLS=on", "version: 1\nlines: []\n"))
+
+
+def test_a_full_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which file, what it means, what to do; no traceback in `docker compose logs setup`."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/handed/sip/sip.yaml")
+
+    for name in ("STATE_DIR", "LINES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(compose, "set_up", lambda *_, **__: 0)
+    monkeypatch.setattr(compose, "hand_out", full)
+    assert compose.main(checkout(tmp_path, "", "version: 1\nlines: []\n")) == 1
+    told = capsys.readouterr().err
+    assert "/handed/sip/sip.yaml: No space left on device" in told
+    assert "docker system df" in told
