@@ -91,6 +91,7 @@ def _office(*, own: bool) -> Iterator[Office]:
 
 async def _spoken(office: Office, files: list[ScenarioFile]) -> list[Played]:
     conf = office.settings
+    await office.control("/workers")  # a stack that is down is told before a model is loaded
     model = conf.voicestack_cache / "models" / conf.stt_model
     transcribe = await asyncio.to_thread(voices.transcriber, model, conf.stt_language)
     return [
