@@ -36,6 +36,9 @@ class FakeModels:
     replies: list[str] = field(default_factory=list)  # said instead of REPLY, in order
     filed: str = "{}"  # answered to a question that is not streamed
     tool: tuple[str, str] | None = None  # name and arguments: called instead, for each question
+    then: tuple[str, str] | None = None  # called once, after the first result of a tool
+    spoken: list[str] = field(default_factory=list)  # what the voice was given
+    tones: dict[str, int] = field(default_factory=dict)  # what is said of these words sounds so
     asked: list[list[dict[str, Any]]] = field(default_factory=list)  # messages of each request
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,8 +71,8 @@ class FakeModels:
             await self.released.wait()
         if self.llm == "slow":
             await asyncio.sleep(SLOW_S)
-        if self.tool and self.asked[-1][-1]["role"] == "user":
-            name, arguments = self.tool
+        if (called := self._called(self.asked[-1][-1]["role"])) is not None:
+            name, arguments = called
             call = {"name": name, "arguments": arguments}
             yield event({"tool_calls": [{"index": 0, "id": "call_1", "type": "function",
                                           "function": call}]})  # fmt: skip
@@ -85,23 +88,35 @@ class FakeModels:
         yield event({}, "stop")
         yield "data: [DONE]\n\n"
 
+    def _called(self, role: str) -> tuple[str, str] | None:
+        """Return the tool that is called after a question, or after a tool's result."""
+        if role == "user":
+            return self.tool
+        called = self.then if role == "tool" else None
+        self.then = self.then if called is None else None
+        return called
+
     async def speech(self, request: Request) -> Response:
         """POST /v1/audio/speech."""
-        await request.json()
+        text = (await request.json())["input"]
+        self.spoken.append(text)
         if self.tts == "error":
             return JSONResponse({"error": {"message": "no such voice"}}, status_code=500)
         if self.tts == "garbage":
             return Response("not sound", media_type="text/plain")
-        return StreamingResponse(self._sound(), media_type="audio/pcm")
+        # A sentence comes in pieces (voice_agent/clauses.py).
+        piece = text.strip()
+        hz = next((hz for words, hz in self.tones.items() if piece in words), TONE_HZ)
+        return StreamingResponse(self._sound(hz), media_type="audio/pcm")
 
-    async def _sound(self) -> AsyncIterator[bytes]:
+    async def _sound(self, hz: int) -> AsyncIterator[bytes]:
         if self.tts == "hang":
             await self.released.wait()
         if self.tts == "slow":
             await asyncio.sleep(SLOW_S)
         if self.tts != "empty":
             times = np.arange(int(TONE_S * RATE_HZ)) / RATE_HZ
-            yield (8000 * np.sin(2 * np.pi * TONE_HZ * times)).astype(np.int16).tobytes()
+            yield (8000 * np.sin(2 * np.pi * hz * times)).astype(np.int16).tobytes()
 
 
 def event(delta: dict[str, Any], finish: str | None = None) -> str:

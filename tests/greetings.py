@@ -1,7 +1,8 @@
 """What picks up a call: voicemails, assistants that screen, and people, in many voices.
 
 Synthesised on first use by what `make test` installs (espeak-ng, flite) and by the stack's own
-Piper, then as it sounds over the phone; people are also the recordings of tests/speech.py.
+Piper, then as it sounds over the phone; people are also the recordings of tests/speech.py, and
+voicemails those of Asterisk, where Debian's packages asterisk-core-sounds-*-wav are installed.
 """
 
 import hashlib
@@ -34,6 +35,15 @@ VOICES = (
 )
 # What telephone companies use: 0.15 to 0.9 s between 425 and 1400 Hz, some a moment later.
 BEEPS = ((1000, 0.4, 0.6), (1400, 0.25, 0.3), (850, 0.8, 1.0), (440, 0.5, 0.5), (1004, 0.9, 1.5))
+
+# Debian's asterisk-core-sounds-en-wav and its sisters; what app_voicemail plays, in its order.
+PROMPTS = Path("/usr/share/asterisk/sounds")
+MAILBOXES = (
+    ("vm-theperson", "digits/2", "digits/0", "digits/4", "vm-isunavail", "vm-intro"),
+    ("vm-theperson", "digits/7", "digits/1", "digits/5", "vm-isonphone", "vm-intro"),
+    ("vm-nobodyavail", "vm-intro"),
+    ("vm-intro",),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,20 @@ def recorded() -> Iterator[Clip]:
         yield Clip("person", each.name, each.text, samples, each.speech_end_s)
 
 
+def mailboxes(folder: Path = PROMPTS) -> Iterator[Clip]:
+    """What Asterisk's mailboxes say, spoken by people, in every language that is installed."""
+    for voice in sorted(each.parent for each in folder.glob("*/vm-intro.wav")):
+        beep = _read(voice / "beep.wav")
+        for names in MAILBOXES:
+            pieces = [_read(voice / f"{name}.wav") for name in names]
+            said = np.concatenate(pieces)
+            whole = np.concatenate([said, beep])
+            yield Clip(
+                "voicemail", f"recorded {voice.name}", " ".join(names),
+                over_the_phone(whole), len(said) / RATE_HZ, len(whole) / RATE_HZ,
+            )  # fmt: skip
+
+
 def with_beep(said: Samples, hz: int, lasts_s: float, after_s: float) -> tuple[Samples, float]:
     """Append a pause and a beep; and when it ends."""
     at_s = np.arange(int(lasts_s * RATE_HZ)) / RATE_HZ
@@ -97,6 +121,10 @@ def spoken(program: str, voice: str, text: str) -> Samples:
         part = file.with_suffix(".part")
         {"espeak": _espeak, "flite": _flite, "piper": _piper}[program](voice, text, part)
         part.replace(file)
+    return _read(file)
+
+
+def _read(file: Path) -> Samples:
     with wave.open(str(file)) as sound:
         samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
         rate_hz = sound.getframerate()

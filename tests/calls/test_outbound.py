@@ -28,6 +28,7 @@ from voicestack.phone import Heard, IncomingCall, Phone
 from voicestack.phone.wire import sip
 
 NUMBER = "+15105550123"
+MESSAGE, MESSAGE_HZ = "Your order is ready.", 1500
 LINES = """\
 version: 1
 lines: []
@@ -45,12 +46,17 @@ QUIET = f"{(HOUR - 1) % 24:02}:00-{(HOUR + 3) % 24:02}:00"
 
 
 @pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def models() -> Iterator[fakes.FakeModels]:
     with fakes.serving() as models:
-        more = {"LLM_URL": models.url, "TTS_URL": models.url}
-        values = world.environment(tmp_path_factory.mktemp("outbound"), **more)
-        Path(values["LINES_FILE"]).write_text("version: 1\nlines: []\n")
-        yield {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **values}
+        yield models
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory, models: fakes.FakeModels) -> dict[str, str]:
+    more = {"LLM_URL": models.url, "TTS_URL": models.url}
+    values = world.environment(tmp_path_factory.mktemp("outbound"), **more)
+    Path(values["LINES_FILE"]).write_text("version: 1\nlines: []\n")
+    return {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **values}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +67,8 @@ def stack(environ: dict[str, str]) -> Iterator[Stack]:
 
 
 @pytest.fixture(autouse=True)
-async def a_free_line(stack: Stack) -> None:
+async def a_free_line(stack: Stack, models: fakes.FakeModels) -> None:
+    models.tones = {}
     await world.no_rooms(Office.with_settings(stack.settings))
 
 
@@ -222,7 +229,7 @@ async def test_a_voicemail_gets_its_message_after_the_beep(
         heard.append(await call.listen(timeout_s=15, since=began))
         await call.ended.wait()
 
-    arguments = ("--message", "Your order is ready.", "--wait")
+    arguments = ("--message", MESSAGE, "--wait")
     code, answer, _ = await called(environ, record, *arguments)
     assert (code, answer["result"]) == (14, "voicemail")
     assert is_tone(heard[0].samples[-8000:], fakes.TONE_HZ)
@@ -230,6 +237,29 @@ async def test_a_voicemail_gets_its_message_after_the_beep(
     assert (heard[0].first_audio_at or 0.0) > beeped_at[0]
     office = Office.with_settings(stack.settings)
     assert (await office.control("/calls?limit=1"))["calls"][0]["result"] == "voicemail"
+
+
+async def test_a_beep_in_the_talk_is_a_voicemails(
+    stack: Stack, environ: dict[str, str], models: fakes.FakeModels
+) -> None:
+    """It paused like a person, and no word told what it is: it gets its message all the same."""
+    hello = greetings.spoken("flite", "slt", "Hello.")
+    rest = greetings.spoken("flite", "slt", "You are at the best place for gardens and old trees.")
+    whole, _ = greetings.with_beep(rest, 1000, 0.5, 0.5)
+    models.tones = {MESSAGE: MESSAGE_HZ}
+    heard: list[Heard] = []
+
+    async def record(incoming: IncomingCall) -> None:
+        call = incoming.accept()
+        await call.say(hello, rate_hz=speech.RATE_HZ)
+        assert await call.first_audio(timeout_s=10) is not None, "nobody greeted a person"
+        said = await call.say(whole, rate_hz=speech.RATE_HZ)
+        heard.append(await call.listen(timeout_s=15, since=said.finished_at))
+        await call.ended.wait()
+
+    code, answer, _ = await called(environ, record, "--message", MESSAGE, "--wait")
+    assert (code, answer["result"]) == (14, "voicemail")
+    assert is_tone(heard[0].samples[-8000:], MESSAGE_HZ)
 
 
 async def test_call_screening_is_told_who_calls_and_why(

@@ -4,6 +4,8 @@ Voices have harmonics, and their pitch moves; ring-back and keys are two tones a
 is a tone alone between 380 and 2600 Hz that keeps its frequency for 0.1 to 3 s.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,23 @@ STEADY_HZ = 20.0
 # Beeps are loud; a tone below this is crosstalk.
 LOUD = 300.0
 SHORTEST_S, LONGEST_S = 0.16, 3.0
+# What tells people that their call is recorded, every 12 to 15 s (47 CFR 64.501), as it is heard.
+RECORDER_HZ, RECORDER_S = (1370.0, 1430.0), (0.14, 0.28)
+
+
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """One that has ended."""
+
+    hz: float
+    lasted_s: float
+
+    @property
+    def of_a_recorder(self) -> bool:
+        """Whether a person's telephone may have made it."""
+        low_hz, high_hz = RECORDER_HZ
+        short_s, long_s = RECORDER_S
+        return low_hz <= self.hz <= high_hz and short_s <= self.lasted_s <= long_s
 
 
 class BeepDetector:
@@ -31,24 +50,24 @@ class BeepDetector:
         self._tone_hz = 0.0
         self._lasted_s = 0.0
 
-    def push(self, samples: NDArray[np.int16]) -> bool:
-        """Take what was heard next; True if a beep has just ended."""
+    def push(self, samples: NDArray[np.int16]) -> Beep | None:
+        """Take what was heard next; the beep that has just ended."""
         self._rest = np.concatenate([self._rest, samples.astype(np.float64)])
-        ended = False
+        ended: Beep | None = None
         while len(self._rest) >= WINDOW:
-            ended |= self._window(self._rest[:WINDOW])
+            ended = self._window(self._rest[:WINDOW]) or ended
             self._rest = self._rest[HOP:]
         return ended
 
-    def _window(self, piece: NDArray[np.float64]) -> bool:
+    def _window(self, piece: NDArray[np.float64]) -> Beep | None:
         tone_hz = self._tone_of(piece)
         if tone_hz and (not self._tone_hz or abs(tone_hz - self._tone_hz) < STEADY_HZ):
             self._tone_hz = tone_hz
             self._lasted_s += HOP_S
-            return False
-        lasted_s, self._lasted_s = self._lasted_s, HOP_S if tone_hz else 0.0
-        self._tone_hz = tone_hz
-        return SHORTEST_S <= lasted_s <= LONGEST_S
+            return None
+        beep = Beep(self._tone_hz, self._lasted_s)
+        self._tone_hz, self._lasted_s = tone_hz, HOP_S if tone_hz else 0.0
+        return beep if SHORTEST_S <= beep.lasted_s <= LONGEST_S else None
 
     def _tone_of(self, piece: NDArray[np.float64]) -> float:
         """Return the frequency of a pure tone; 0 if it is none."""

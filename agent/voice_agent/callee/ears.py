@@ -10,7 +10,7 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import stt
 
-from voice_agent.callee.beep import RATE_HZ, BeepDetector
+from voice_agent.callee.beep import RATE_HZ, Beep, BeepDetector
 from voice_agent.callee.judge import Callee, Verdict
 
 log = logging.getLogger("voice_agent.callee")
@@ -28,8 +28,9 @@ class Ears:
     def __init__(self, recogniser: stt.STT[str], callee: Callee) -> None:
         self.callee = callee
         self.beeped = asyncio.Event()
+        self.beeps: list[Beep] = []
         self._stream = recogniser.stream()
-        self._beeps = BeepDetector()
+        self._detector = BeepDetector()
         self._offset_s = time.monotonic() - time.time()
 
     async def listen(self, frames: AsyncIterator[rtc.AudioFrame]) -> None:
@@ -62,7 +63,8 @@ class Ears:
     async def _hear(self, frames: AsyncIterator[rtc.AudioFrame]) -> None:
         async for frame in frames:
             self._stream.push_frame(frame)
-            if self._beeps.push(np.frombuffer(frame.data, np.int16)):
+            if beep := self._detector.push(np.frombuffer(frame.data, np.int16)):
+                self.beeps.append(beep)
                 self.callee.beep()
                 self.beeped.set()
         self._stream.end_input()  # he has hung up: what is left to understand ends soon
@@ -77,7 +79,7 @@ class Ears:
             elif event.type is stt.SpeechEventType.FINAL_TRANSCRIPT:
                 text = event.alternatives[0].text if event.alternatives else ""
                 ended_at = (event.speech_end_time or time.time()) + self._offset_s
-                self.callee.words(text, ended_at, final=True)
+                self.callee.words(text, ended_at, final=True, known_at=time.monotonic())
 
 
 async def track_of(room: rtc.Room, caller: rtc.RemoteParticipant) -> rtc.Track | None:
@@ -106,6 +108,19 @@ async def hearing(
 ) -> AsyncIterator[Ears]:
     """Hear a track as long as the block lasts."""
     ears = Ears(recogniser, Callee(now()))
+    async with frames_of(track) as frames:
+        task = asyncio.create_task(ears.listen(frames), name="callee ears")
+        try:
+            yield ears
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@contextlib.asynccontextmanager
+async def frames_of(track: rtc.Track) -> AsyncIterator[AsyncIterator[rtc.AudioFrame]]:
+    """Hear a track as it comes."""
     audio = rtc.AudioStream.from_track(
         track=track, sample_rate=RATE_HZ, num_channels=1, frame_size_ms=FRAME_MS
     )
@@ -114,11 +129,7 @@ async def hearing(
         async for event in audio:
             yield event.frame
 
-    task = asyncio.create_task(ears.listen(frames()), name="callee ears")
     try:
-        yield ears
+        yield frames()
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await audio.aclose()

@@ -7,12 +7,15 @@ its beep, if there is one; an assistant is told who calls and why, and what foll
 import asyncio
 import logging
 
+import numpy as np
 from livekit import rtc
 from livekit.agents import AgentSession, JobContext, UserInputTranscribedEvent
 
 from voice_agent import sounds, takeover
 from voice_agent.agents.desk import hang_up
 from voice_agent.callee import ears as hearing
+from voice_agent.callee.beep import BeepDetector
+from voice_agent.callee.doubt import DOUBT_S, Doubt
 from voice_agent.callee.ears import Ears
 from voice_agent.callee.errand import Errand, is_called
 from voice_agent.callee.judge import Callee, Verdict
@@ -34,8 +37,6 @@ AFTER_BEEP_S = 0.3
 ON_ITS_WAY_S = 0.8
 # Assistants ring their owner for so long.
 SCREENED_S = 45.0
-# A voicemail that was taken for a person shows itself by then.
-DOUBT_S = 12.0
 
 
 class PickUp:
@@ -48,6 +49,7 @@ class PickUp:
         self._ctx, self._session, self._stages = ctx, session, stages
         self._settings, self._report, self._opening = settings, report, opening
         self._errand = Errand.of(ctx.job.metadata, settings)
+        self._doubting: asyncio.Task[None] | None = None
 
     async def answered(self, caller: rtc.RemoteParticipant) -> None:
         """Wait until the phone is off the hook."""
@@ -66,60 +68,93 @@ class PickUp:
                 self._session, self._settings, greeting, self._report, self._opening
             )
             return True
-        return await self._listen_first(track, greeting)
-
-    async def _listen_first(self, track: rtc.Track, greeting: str) -> bool:
         self._report.answered()
+        person = await self._listen_first(track)
+        if person is None:
+            return False
+        await self._talk(track, person, greeting)
+        return True
+
+    async def _listen_first(self, track: rtc.Track) -> str | None:
+        """Hear who it is, and deal with machines; the words of a person."""
         async with hearing.hearing(track, self._stages.stt) as ears:
             verdict = await ears.verdict()
             log.info(
                 "picked up", extra={"by": verdict.value, "words": len(ears.callee.text.split())}
             )
-            if verdict is Verdict.SCREENING:
-                verdict = await self._explain(ears)
-            if verdict is Verdict.VOICEMAIL:
-                await self._leave_message(ears)
-            if verdict is not Verdict.PERSON:
-                return False
-            said = ears.callee.text
-        await self._talk(said, greeting)
-        return True
+            return await self._settled(verdict, ears)
 
-    async def _talk(self, said: str, greeting: str) -> None:
-        """Greet a person, and go on doubting for a while."""
+    async def _settled(self, verdict: Verdict, ears: Ears) -> str | None:
+        """Explain, or leave a message; the words of the person who is there in the end."""
+        if verdict is Verdict.SCREENING:
+            verdict = await self._explain(ears)
+        if verdict is Verdict.VOICEMAIL:
+            await self._leave_message(ears)
+        if verdict is not Verdict.PERSON:
+            return None
         await self._tell(Verdict.PERSON)
-        agent = self._session.current_agent
-        if self._errand.purpose:
+        return ears.callee.text
+
+    async def _talk(self, track: rtc.Track, said: str, greeting: str) -> None:
+        """Greet a person, and go on doubting for a while; once."""
+        agent, is_first = self._session.current_agent, self._doubting is None
+        if self._errand.purpose and is_first:
             await agent.update_instructions(f"{agent.instructions}\n{self._errand.note()}")
         if said:
             context = agent.chat_ctx.copy()
             context.add_message(role="user", content=said)
             await agent.update_chat_ctx(context)
-        self._session.on("user_input_transcribed", self._doubt)
-        asyncio.get_running_loop().call_later(DOUBT_S, self._believe)
         self._session.input.set_audio_enabled(True)
-        await self._opening.say()
+        if is_first:
+            self._doubting = asyncio.create_task(self._doubted(track, said, greeting), name="doubt")
+            await self._opening.say()
         words = self._errand.first_words(greeting, self._settings.business_name)
         sounds.greet(self._session, self._settings, words)
 
-    def _doubt(self, event: UserInputTranscribedEvent) -> None:
-        if event.is_final and judge(event.transcript, talking=True) is Said.VOICEMAIL:
-            self._believe()
-            log.info("it is a voicemail after all")
-            self._late = asyncio.create_task(self._change_mind(), name="voicemail after all")
-
-    def _believe(self) -> None:
-        self._session.off("user_input_transcribed", self._doubt)
-
-    async def _change_mind(self) -> None:
+    async def _doubted(self, track: rtc.Track, said: str, greeting: str) -> None:
+        """Hear whether it is a machine after all, and do what it should have been done."""
+        doubt = Doubt(said)
+        try:
+            async with asyncio.timeout(DOUBT_S):
+                verdict = await self._shown(track, doubt)
+        except TimeoutError:
+            return
+        log.info("it is no person after all", extra={"by": verdict.value})
         self._session.input.set_audio_enabled(False)
         self._session.interrupt(force=True)
-        phones = filter(is_called, self._ctx.room.remote_participants.values())
-        callee = next(phones, None)
-        if callee is None or (track := await hearing.track_of(self._ctx.room, callee)) is None:
-            return
         async with hearing.hearing(track, self._stages.stt) as ears:
-            await self._leave_message(ears)
+            if doubt.beeped:
+                ears.beeped.set()
+            person = await self._settled(verdict, ears)
+        if person is not None:
+            await self._talk(track, person, greeting)
+
+    async def _shown(self, track: rtc.Track, doubt: Doubt) -> Verdict:
+        """Wait for words or a beep that no person makes."""
+        shown: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+
+        def on(verdict: Verdict | None) -> None:
+            if verdict is not None and not shown.done():
+                shown.set_result(verdict)
+
+        def on_words(event: UserInputTranscribedEvent) -> None:
+            if event.is_final:
+                on(doubt.words(event.transcript))
+
+        async def beeps() -> None:
+            detector = BeepDetector()
+            async with hearing.frames_of(track) as frames:
+                async for frame in frames:
+                    if beep := detector.push(np.frombuffer(frame.data, np.int16)):
+                        on(doubt.beep(beep))
+
+        self._session.on("user_input_transcribed", on_words)
+        listening = asyncio.create_task(beeps(), name="late beeps")
+        try:
+            return await shown
+        finally:
+            listening.cancel()
+            self._session.off("user_input_transcribed", on_words)
 
     async def _leave_message(self, ears: Ears) -> None:
         await self._tell(Verdict.VOICEMAIL)

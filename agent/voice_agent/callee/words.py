@@ -14,6 +14,7 @@ class Said(Enum):
     NOTHING = "nothing"
     PERSON = "person"
     VOICEMAIL = "voicemail"
+    LIKELY = "likely a voicemail"  # unless more is said that tells otherwise
     SCREENING = "screening"
     HOLD = "hold"  # the assistant asks us to wait
 
@@ -21,11 +22,12 @@ class Said(Enum):
 # One of these is enough. People ask whether one would *like to* leave a message, or *take* one.
 STRONG = (
     r"(?<!like to )(?<!want to )(?<!care to )(?<!could )(?<!rather )"
-    r"leav(?:e|ing) (?:\w+ ){0,5}(?:messages?|name|number|voice ?mail)",
+    r"leav(?:e|ing) (?:\w+ ){0,5}(?:messages?|name|number|(?:voice|noise) ?mail)",
+    # And what Whisper hears in tone and beep.
     r"(?:after|at|following|wait for|hear|sound of) (?:the|a|this) "
-    r"(?:\w+ )?(?:tone|b[lr]?eep|signal)",
+    r"(?:\w+ )?(?:tone|b[lr]?eep|signal|(?:tom|tomb|tome|cones?|beat|beef)\b)",
     r"\b(?:tone|beep)\b.{0,40}\b(?:message|record)",
-    r"\bvoice ?mail(?!s? (?:me|him|her|them))",
+    r"\bvoice ?mail(?:s|box)?\b(?! (?:me|him|her|them)\b)",
     r"\bvoice messag",
     r"\bmail ?box\b",
     r"\banswering (?:machine|service)",
@@ -68,11 +70,23 @@ SCREENING = (
     r"\bscreen(?:ing|s|ed)?\b.{0,30}\b(?:call|service|assistant|google)|\bcall screen",
     r"\b(?:say|state|record|tell me|give|provide|leave|with) your name\b"
     r".{0,20}\b(?:why|reason|purpose|what)",
+    # Whatever was understood of the verb; a secretary who asks so gets the same answer.
+    r"\byour name,? and (?:\w+ ){0,4}(?:why|reason|purpose|what (?:this|the|your)|for calling)",
     r"\b(?:why|reason|purpose)\b.{0,25}\b(?:you'?re|you are|for (?:the |your )?)call"
     r".{0,60}\b(?:name|available)",
     r"\bsee if (?:\w+ ){1,3}(?:is|are|'s) available\b|\bif this person is available",
     r"\b(?:virtual|digital|personal|google|call) assistant\b|\bcopy of this conversation\b",
     r"\bbixby\b|\btext call\b",
+)
+# People talk of voicemails and messages too, and no machine asks who is there.
+PEOPLE = (
+    r"\b(?:got|heard|received|listened to|missed|checked) (?:your|my) "
+    r"(?:\w+ )?(?:voice ?mail|messages?)\b",
+    r"\bdid you (?:\w+ )?(?:leave|call|record)\b|\bmissed call\b|\bcaught me\b",
+    r"\bmy (?:voice ?mail|mail ?box)(?:'s| is| was) ",
+    r"\bwho(?:'s| is| am i) (?:this|that|there|calling|speaking|talking)\b",
+    r"\bwhat(?:'s| is) (?:up|going on|(?:this|it) about)\b|\bwhat (?:were|are) you calling about\b",
+    r"\bi can take a (?:\w+ )?message\b|\bno,? wait\b",
 )
 HOLD = (
     r"\bstay on the line\b|\b(?:please|and) (?:hold|wait)\b|\bhold (?:on|the line)\b",
@@ -87,7 +101,8 @@ def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{each})" for each in patterns))
 
 
-_STRONG, _SCREENING, _HOLD = _any(STRONG), _any(SCREENING), _any(HOLD)
+_STRONG, _SCREENING, _PEOPLE, _HOLD = map(_any, (STRONG, SCREENING, PEOPLE, HOLD))
+_BEEP = re.compile(r"\b(?:after|at) (?:the|a) (?:\w+ )?(?:tone|beep)")
 # Whoever asks is a person: "He is not here right now. Can I take a message?"
 _ASKS = re.compile(r"\b(?:can|may|could|shall|should) i (?:\w+ )?(?:take|help|ask|have|give)\b")
 _WEAK = tuple(re.compile(each) for each in WEAK)
@@ -101,13 +116,15 @@ def judge(text: str, *, talking: bool = False) -> Said:
     if not plain:
         return Said.NOTHING
     strong = bool(_STRONG.search(plain))
+    if _PEOPLE.search(plain) and not _BEEP.search(plain) and not _SCREENING.search(plain):
+        return Said.PERSON
     if _SCREENING.search(plain) and not (strong and "screen" not in plain):
         return Said.SCREENING
     if strong:
         return Said.VOICEMAIL
     weak = sum(bool(each.search(plain)) for each in _WEAK)
     if weak >= WEAK_ENOUGH and not talking and not _ASKS.search(plain):
-        return Said.VOICEMAIL
+        return Said.LIKELY
     return Said.HOLD if _HOLD.search(plain) else Said.PERSON
 
 

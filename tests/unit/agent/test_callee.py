@@ -1,12 +1,15 @@
 """Who picked up: by words, pauses and beeps."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests import greetings, speech
 from voice_agent.callee.beep import RATE_HZ, BeepDetector
+from voice_agent.callee.doubt import Doubt
 from voice_agent.callee.errand import Errand
-from voice_agent.callee.judge import FIRST_WORD_S, Callee, Verdict
+from voice_agent.callee.judge import FIRST_WORD_S, LIKELY_QUIET_S, Callee, Verdict
 from voice_agent.callee.words import Said, judge
 from voice_agent.settings import AgentSettings
 
@@ -14,16 +17,14 @@ from voice_agent.settings import AgentSettings
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        (greetings.VOICEMAILS, Said.VOICEMAIL),
-        (greetings.SCREENINGS, Said.SCREENING),
-        (greetings.PEOPLE, Said.PERSON),
+        (greetings.VOICEMAILS, {Said.VOICEMAIL, Said.LIKELY}),
+        (greetings.SCREENINGS, {Said.SCREENING}),
+        (greetings.PEOPLE, {Said.PERSON}),
     ],
 )
-def test_texts(file: greetings.Path, said: Said) -> None:
+def test_texts(file: Path, said: set[Said]) -> None:
     """Every greeting that we know is what it is."""
-    assert {text: judge(text) for text in greetings.texts(file)} == dict.fromkeys(
-        greetings.texts(file), said
-    )
+    assert [text for text in greetings.texts(file) if judge(text) not in said] == []
 
 
 @pytest.mark.parametrize(
@@ -36,19 +37,23 @@ def test_texts(file: greetings.Path, said: Said) -> None:
         ("Guten Tag, bitte hinterlassen Sie eine Nachricht nach dem Signalton.", Said.VOICEMAIL),
         ("Der gewünschte Gesprächspartner ist zurzeit nicht erreichbar.", Said.VOICEMAIL),
         ("Müller, guten Tag?", Said.PERSON),
+        ("Please take your name and why you're calling.", Said.SCREENING),
+        ("My voice mailey more waneful, that could you call to me.", Said.PERSON),
+        ("What is your name and date of birth?", Said.PERSON),
         ("She is not available right now. May I take a message?", Said.PERSON),
-        ("I got your voicemail, sorry that I did not call back.", Said.VOICEMAIL),
+        ("I got your voicemail, sorry that I did not call back.", Said.PERSON),
+        ("Yo, it's Kim. Talk to me.", Said.PERSON),
     ],
 )
 def test_edges(text: str, said: Said) -> None:
-    """What comes between; the last is wrong, and stays so until somebody finds better words."""
+    """What comes between; the last is a voicemail's, and only its beep can tell."""
     assert judge(text) is said
 
 
 def test_in_a_talk_only_sure_words_count() -> None:
     """A person who was greeted already says that he will call back, and is no machine."""
     text = "I can't take it at the moment, I'll call you back."
-    assert judge(text) is Said.VOICEMAIL
+    assert judge(text) is Said.LIKELY
     assert judge(text, talking=True) is Said.PERSON
     assert judge("Please leave a message after the beep.", talking=True) is Said.VOICEMAIL
 
@@ -91,6 +96,55 @@ def test_a_guess_is_enough_for_a_voicemail() -> None:
     assert callee.verdict(2.0) is Verdict.VOICEMAIL
 
 
+def test_what_a_person_says_next_is_waited_for() -> None:
+    """Two weak phrases are a voicemail's only if nothing follows them."""
+    callee = Callee(0.0)
+    callee.speech_started(0.5)
+    callee.words("Sorry, he is not here right now.", 2.0, final=True)
+    assert callee.verdict(2.3) is None
+    callee.speech_started(2.4)
+    callee.words("Can I take a message?", 3.4, final=True)
+    assert callee.verdict(4.0) is Verdict.PERSON
+    machine = Callee(0.0)
+    machine.speech_started(0.5)
+    machine.words("Sorry, I am not here right now.", 2.0, final=True)
+    assert machine.verdict(2.1 + LIKELY_QUIET_S) is Verdict.VOICEMAIL
+    late = Callee(0.0)
+    late.speech_started(0.5)
+    late.words("Sorry, I am not here right now.", 2.0, final=True, known_at=4.0)
+    assert late.verdict(4.1) is None, "what follows may be as late"
+    assert late.verdict(4.8) is Verdict.VOICEMAIL
+
+
+@pytest.mark.parametrize(
+    ("said", "hz", "lasts_s", "verdict"),
+    [
+        ("Hello.", 1000, 0.4, None),
+        ("Hello. You can reach the on working extension.", 1000, 0.4, Verdict.VOICEMAIL),
+        ("Hello. You can reach the on working extension.", 1400, 0.2, None),
+        ("Hello. You can reach the on working extension.", 1400, 0.5, Verdict.VOICEMAIL),
+    ],
+    ids=["a telephone's", "a mailbox's", "a recorder's", "a longer one"],
+)
+def test_a_beep_in_the_talk(said: str, hz: float, lasts_s: float, verdict: Verdict | None) -> None:
+    """After a greeting it is a mailbox's; that of a recorder comes from people's telephones."""
+    detector = BeepDetector()
+    whole = tone(hz, lasts_s=lasts_s + 0.5, on_s=lasts_s)
+    heard = [detector.push(whole[at : at + 320]) for at in range(0, len(whole) - 319, 320)]
+    (beep,) = filter(None, heard)
+    doubt = Doubt(said)
+    assert doubt.beep(beep) is verdict
+    assert doubt.beeped is (verdict is not None)
+
+
+def test_words_in_the_talk() -> None:
+    """Only sure ones change anything."""
+    doubt = Doubt("Hello.")
+    assert doubt.words("I can't talk at the moment, I'll call you back.") is None
+    assert doubt.words("Please tell me your name and why you are calling.") is Verdict.SCREENING
+    assert doubt.words("Please leave a message.") is Verdict.VOICEMAIL
+
+
 def test_a_beep_after_a_greeting_without_words() -> None:
     """Another language, or nothing understood; a beep after "Hello?" is a telephone's."""
     callee = Callee(0.0)
@@ -108,7 +162,9 @@ def test_a_beep_after_a_greeting_without_words() -> None:
 def beeps(samples: greetings.Samples) -> int:
     detector = BeepDetector()
     whole = np.concatenate([samples, np.zeros(RATE_HZ, np.int16)])
-    return sum(detector.push(whole[at : at + 320]) for at in range(0, len(whole) - 319, 320))
+    return sum(
+        detector.push(whole[at : at + 320]) is not None for at in range(0, len(whole) - 319, 320)
+    )
 
 
 def tone(*hz: float, lasts_s: float, on_s: float = 9.0, level: float = 6000) -> greetings.Samples:
