@@ -27,6 +27,7 @@ DOWN_S = 6.0
 LIMIT_S = 60
 # Each call from a number of its own.
 CALLERS = itertools.count(1)
+SCENARIOS = world.ROOT / "tests/agents/receptionist.yaml"
 SCRIPTS = sorted(file.stem for file in (world.ROOT / "scripts").glob("*.py"))
 
 
@@ -46,6 +47,9 @@ def one_line(file: Path) -> Path:
         "version: 1\nlines:\n"
         '  - {number: "+15550100", agent: receptionist, callers: {from: [this-machine]}}\n'
         '  - {number: "+15550110", agent: sales, callers: {from: [this-machine]}}\n'
+        "outbound:\n"
+        '  trunks: [{name: carrier, address: "127.0.0.1:9", caller: "+15550100"}]\n'
+        '  allow: ["+1510"]\n'
     )
     return file
 
@@ -122,7 +126,12 @@ DOWN: dict[str, tuple[str, ...]] = {
     "load_test": ("--calls", "1", "--turns", "0"),
     "deploy_agent": (),
     "test_call": ("--greeting-only", "--no-transcribe"),
+    "test_agents": (str(SCENARIOS), "--spoken", "--no-judge"),
+    "make_call": ("+15105550123",),
+    "sanity_check": ("--quick",),
 }
+# They have more to say than that the stack is down.
+REPORTS = {"status", "test_call", "load_test", "sanity_check"}
 
 
 @pytest.mark.parametrize("name", DOWN)
@@ -136,7 +145,7 @@ async def test_a_stack_that_is_down_is_said(environ: dict[str, str], name: str) 
     started = time.monotonic()
     done = await script(down, name, *DOWN[name])
     assert done.returncode == 1, done.stdout + done.stderr
-    if name not in {"status", "test_call", "load_test"}:
+    if name not in REPORTS:
         assert "error:" in done.stderr
         assert "hint:" in done.stderr
     if name != "test_call":
@@ -161,6 +170,24 @@ async def test_status_of_calls_workers_and_lines(stack: Stack, environ: dict[str
     assert "+15550110" in text
     assert (await told(environ, "lines", "diff"))["changes"] == []
     assert len((await told(environ, "lines", "show"))["lines"]) == 2
+
+
+async def test_whatever_is_asked_of_a_running_stack(
+    stack: Stack, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """One JSON object each, exit 0."""
+    kept = str(tmp_path / "kept")
+    asked = (
+        ("webhooks", "list"), ("phones", "list"), ("deploy_agent",), ("setup", "--check"),
+        ("calls", "list"), ("mint_token", "--room", "hall", "--identity", "ada"),
+        ("backup", kept), ("test_call", "--greeting-only", "--no-transcribe"),
+    )  # fmt: skip
+    answers = {command[0]: await told(environ, *command) for command in asked}
+    assert all(isinstance(each, dict) for each in answers.values())
+    assert answers["mint_token"]["room"] == "hall"
+    assert answers["backup"]["file"] == kept
+    rules = await script(environ, "show_ports", "--format", "json")
+    assert (rules.returncode, "rules" in json.loads(rules.stdout)) == (0, True)
 
 
 async def test_rooms(stack: Stack, environ: dict[str, str]) -> None:
