@@ -25,5 +25,6 @@ class Discreet(logging.Filter):
 
 
 def keep() -> None:
-    """Filter the framework's logger, through which the jobs' records come as well."""
+    """Filter the framework's logger, in every process: a worker hands its jobs' records on as
+    they are (livekit-agents 1.8.9, ipc/log_queue.py, `callHandlers`)."""
     logging.getLogger("livekit.agents").addFilter(Discreet())

@@ -19,6 +19,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import faster_whisper, openai
 from openai import AsyncClient
 
+from voice_agent import discreet
 from voice_agent.clauses import ClauseTokenizer
 from voice_agent.settings import AgentSettings, load
 
@@ -107,6 +108,7 @@ def prewarm(process: JobProcess) -> None:
     """Build the stages before the phone rings: each job process carries one call."""
     from voice_agent import preload  # noqa: F401 - imports the worker, which imports this module
 
+    discreet.keep()
     settings = load()
     stages = Pipeline(stt=build_stt(settings), llm=build_llm(settings), tts=build_tts(settings))
     stages.stt.prewarm()

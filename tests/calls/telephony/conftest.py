@@ -1,5 +1,6 @@
 """One stack with real servers and ears for everything about telephoning; mind and voice obey."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -22,24 +23,43 @@ def models() -> Iterator[FakeModels]:
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> Iterator[Stack]:
-    """A stack with a carrier that does not answer yet: `carrier` writes where it is."""
+def environ(tmp_path_factory: pytest.TempPathFactory, models: FakeModels) -> dict[str, str]:
+    """Settings with a carrier that does not answer yet: `office` writes where it is."""
     folder = tmp_path_factory.mktemp("telephony")
-    lines = folder / "telephony.yaml"
+    lines, customers, knowledge = (
+        folder / name for name in ("telephony.yaml", "customers.csv", "knowledge")
+    )
     lines.write_text(people.lines(DISCARD))
+    customers.write_text(f"number,name,since\n{people.ADA},Ada,2021\n")
+    knowledge.mkdir()
+    (knowledge / "parking.md").write_text(people.PARKING)
     more = {
+        "LLM_URL": models.url,
+        "TTS_URL": models.url,
         "TRANSFER_TARGETS": f"billing={people.OFFICE}",
+        "CALLER_DATA": str(customers),
+        "KNOWLEDGE_DIR": str(knowledge),
         "LINES_FILE": str(lines),
-        "SILENCE_S": "6",
+        "SILENCE_S": str(people.SILENCE_S),
         "MAX_CALLS": "3",
+        # Attempts follow each other without a pause, and shall be refused for what they want.
+        "TOOLS_PER_MINUTE": "100",
     }
-    with world.running(folder, LLM_URL=models.url, TTS_URL=models.url, **more) as stack:
+    shell = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
+    return {**shell, **world.environment(folder, **more)}
+
+
+@pytest.fixture(scope="package")
+def stack(environ: dict[str, str]) -> Iterator[Stack]:
+    with world.of(environ) as stack:
+        stack.up(lambda _: None)
         yield stack
 
 
 @pytest.fixture(autouse=True)
 async def a_free_line(stack: Stack, models: FakeModels) -> None:
     models.tool = None
+    models.tones = {}
     await world.no_rooms(Office.with_settings(stack.settings))
 
 

@@ -39,6 +39,23 @@ async def test_blocked_callers_and_closed_lines_hear_busy(stack: Stack) -> None:
         assert (await call.listen()).first_audio_at is not None
 
 
+async def test_a_second_call_of_one_caller_hears_busy(
+    stack: Stack, models: FakeModels, utterances: list[Utterance]
+) -> None:
+    """The first goes on, others get through, and after its end the caller may call again."""
+    async with Phone() as phone, Phone() as again, Phone(user=people.OTHER) as other:
+        call = await people.dial(phone, stack, people.SINGLE)
+        await call.listen()
+        assert await refused(again, stack, people.SINGLE) == "caller has calls up"
+        await call.say(utterances[0].path)
+        assert is_tone((await call.listen()).samples, fakes.TONE_HZ)
+        meanwhile = await people.dial(other, stack, people.SINGLE)
+        assert await meanwhile.first_audio(timeout_s=people.WITHIN_S) is not None
+        await call.hang_up()
+        later = await people.dial(again, stack, people.SINGLE)
+        assert await later.first_audio(timeout_s=people.WITHIN_S) is not None
+
+
 async def test_a_closed_line_says_so_and_hangs_up(stack: Stack) -> None:
     """The words of the line, then BYE from us."""
     async with Phone() as phone:

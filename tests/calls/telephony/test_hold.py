@@ -16,7 +16,7 @@ from voice_agent import music
 from voicestack.native.up import Stack
 from voicestack.phone import Phone
 
-# Longer than SILENCE_S, after which the agent would ask, and than half of what comes then.
+# Longer than people.SILENCE_S, after which the agent would ask, and than half of what comes then.
 HELD_S = 9.0
 
 

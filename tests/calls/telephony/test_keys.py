@@ -49,6 +49,21 @@ async def type_pin(call: Call, stack: Stack) -> None:
             return
 
 
+async def test_keys_reach_the_tool_and_no_log(
+    stack: Stack, models: FakeModels, utterances: list[Utterance]
+) -> None:
+    """A number typed on the keypad, ended by #; no service writes it down."""
+    async with Phone() as phone:
+        call = await people.dial(phone, stack)
+        await people.ask(call, models, utterances[0], "read_keys", '{"most": 12}')
+        assert await call.first_audio(timeout_s=people.WITHIN_S) is not None
+        await call.send_dtmf(f"{people.PIN}#")
+        messages = await people.asked(models, "tool")
+    assert messages[-1]["content"] == f"The caller typed {people.PIN}."
+    for log in stack.paths.logs.glob("*.log"):
+        assert people.PIN not in log.read_text(errors="replace"), log.name
+
+
 async def test_three_wrong_pins_end_the_call(stack: Stack) -> None:
     """With words, and never with a fourth try."""
     async with Phone() as phone:
