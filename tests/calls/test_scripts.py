@@ -22,8 +22,8 @@ from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import Call, Phone
 
-# The promise is 3 s on an idle machine, of which an import takes one.
-DOWN_S = 6.0
+# The promise is 3 s on an idle machine, of which an import takes one; at a load of 15 it was 9 s.
+DOWN_S = 15.0
 LIMIT_S = 60
 # Each call from a number of its own.
 CALLERS = itertools.count(1)
@@ -178,8 +178,8 @@ async def test_whatever_is_asked_of_a_running_stack(
     """One JSON object each, exit 0."""
     kept = str(tmp_path / "kept")
     asked = (
-        ("webhooks", "list"), ("phones", "list"), ("deploy_agent",), ("setup", "--check"),
-        ("calls", "list"), ("mint_token", "--room", "hall", "--identity", "ada"),
+        ("webhooks", "list"), ("phones", "list"), ("deploy_agent", "--status"),
+        ("setup", "--check"), ("calls", "list"), ("mint_token", "--room", "hall", "--identity", "ada"),
         ("backup", kept), ("test_call", "--greeting-only", "--no-transcribe"),
     )  # fmt: skip
     answers = {command[0]: await told(environ, *command) for command in asked}
