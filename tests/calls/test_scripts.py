@@ -179,8 +179,9 @@ async def test_whatever_is_asked_of_a_running_stack(
     kept = str(tmp_path / "kept")
     asked = (
         ("webhooks", "list"), ("phones", "list"), ("deploy_agent", "--status"),
-        ("setup", "--check"), ("calls", "list"), ("mint_token", "--room", "hall", "--identity", "ada"),
-        ("backup", kept), ("test_call", "--greeting-only", "--no-transcribe"),
+        ("setup", "--check"), ("calls", "list"), ("backup", kept),
+        ("mint_token", "--room", "hall", "--identity", "ada"),
+        ("test_call", "--greeting-only", "--no-transcribe"),
     )  # fmt: skip
     answers = {command[0]: await told(environ, *command) for command in asked}
     assert all(isinstance(each, dict) for each in answers.values())

@@ -137,6 +137,23 @@ async def people(stack: Stack) -> list[ParticipantInfo]:
         return found
 
 
+async def rooms(stack: Stack) -> int:
+    """How many calls are up."""
+    async with Office.with_settings(stack.settings).livekit() as client:
+        return len((await client.room.list_rooms(api.ListRoomsRequest())).rooms)
+
+
+async def worker_known(stack: Stack, name: str) -> None:
+    """Wait until control has heard of a worker."""
+    office = Office.with_settings(stack.settings)
+    async with asyncio.timeout(STARTED_S):
+        while not any(
+            each["agent"] == name and each["alive"]
+            for each in (await office.control("/workers"))["workers"]
+        ):
+            await asyncio.sleep(0.1)
+
+
 async def agent_gone(stack: Stack) -> None:
     """Wait until nobody is there but the two phones."""
     async with asyncio.timeout(WITHIN_S):

@@ -30,10 +30,10 @@ async def test_a_long_call_is_warned_and_ended(
 ) -> None:
     """A warning while there is time for a last word, then goodbye and BYE."""
     models.tones = {limits.WARNING_TEXT: FIRST_HZ, limits.TIME_UP_TEXT: LAST_HZ}
-    more = {"MAX_CALL_MINUTES": str(SHORT_MINUTES), "SILENCE_S": "60"}
+    more = {"MAX_CALL_MINUTES": str(SHORT_MINUTES), "SILENCE_S": "60", "MAX_CALLS": "2"}
     name = people.SHORT_WORKER
     with worker(stack, tmp_path / name, "start", AGENT_NAME=name, **more) as log:
-        await people.log_says(log, "registered worker")
+        await people.worker_known(stack, name)
         async with Phone() as phone:
             call = await people.dial(phone, stack, people.SHORT)
             await call.listen()
