@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from tests.stack import scan
-from tests.stack.conftest import Kept
 from tests.stack.world import SERVICES, STACK_IP, USER, World
 from voicestack import ports, settings
 
@@ -117,8 +116,3 @@ def test_digests_are_one_command_away(stack: World) -> None:
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) >= 4
     assert set(done.stdout.splitlines()) == {"[]"}
-
-
-def test_with_all_switched_on_it_is_what_the_table_says(stack: World, public: Kept) -> None:
-    """A name, a relay over TLS, a registrar: seen from another host."""
-    test_another_host_finds_the_documented_ports_and_no_other(stack)
