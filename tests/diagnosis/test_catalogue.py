@@ -54,7 +54,6 @@ CATALOGUE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "F-54": ("carrier refuses our call", ("history: carrier refuses",)),
     "F-56": ("two gateways", ("stack: second gateway",)),
     "F-60": ("RTP towards the gateway closed", ("inside: to the gateway",)),
-    "F-61": ("SDP answer with a wrong address", ("walk: gateway announces another address",)),
     "F-62": ("caller's SDP is private", ("past: +15550100 private address",)),
     "F-63": ("RTP closed both ways", ("inside: from the gateway, to the gateway",)),
     "F-64": ("ports for audio used up", ("history: no port for audio",)),

@@ -322,7 +322,6 @@ async def test_a_call_of_the_past_is_explained(
 
 
 WALKS: Sequence[tuple[str, Fault, list[str]]] = [
-    ("gateway announces another address", gateway.started_with("(nat_1_to_1_ip): .*", r"\1: 127.0.0.9"), ["MED001"]),
     ("gateway cannot reach the server", gateway.started_with("(ws_url: ws://127.0.0.1):.*", r"\1:9"), ["SIP007"]),
     ("two agents in one room", gateway.second_agent, ["DSP006"]),
 ]  # fmt: skip
