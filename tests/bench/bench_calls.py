@@ -148,7 +148,7 @@ def measure_all(folder: Path, *, quick: bool) -> dict[str, Any]:
 def main() -> int:
     """Print the figures; exit 1 when a call or a turn of ours went unanswered."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about 5 minutes instead of 15")
+    parser.add_argument("--quick", action="store_true", help="fewer turns: about 15 minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

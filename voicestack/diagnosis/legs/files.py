@@ -277,7 +277,9 @@ SECRETS_CHECK = Check(
     ("settings", "containers", "volumes"),
     vital=True,
 )
-LINES_CHECK = Check("lines file", LEG, "lines file", look_lines, judge_lines, ("settings",))
+LINES_CHECK = Check(  # the passwords that lines name lie among the secrets
+    "lines file", LEG, "lines file", look_lines, judge_lines, ("settings", "volumes")
+)
 CHECKS = (
     Check("settings", LEG, "settings (.env)", look_settings, judge_settings, vital=True),
     SECRETS_CHECK,
