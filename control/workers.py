@@ -1,10 +1,10 @@
 """Who is there to answer: the workers that beat, and whether a job of theirs still lives."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from control.messages import Beat
+from control.messages import Beat, Job
 
 # Six beats. A machine that stalls must not bring a second agent into a call that goes on.
 SILENT_S = 6.0
@@ -64,17 +64,19 @@ class Workers:
 
     def heard(self) -> set[str]:
         """Rooms whose caller is heard; another has hung up, and livekit has not noticed yet."""
-        living = [known.beat for known in self._known.values() if self.lives(known)]
-        return {job.room for beat in living for job in beat.jobs if job.heard}
+        return {job.room for job in self._jobs() if job.heard}
 
     def attended(self) -> set[str]:
         """Rooms in which a living worker has a job."""
-        living = [known.beat for known in self._known.values() if self.lives(known)]
-        return {job.room for beat in living for job in beat.jobs}
+        return {job.room for job in self._jobs()}
 
     def busy(self) -> bool:
         """True while a worker has a call."""
-        return any(self.lives(known) and known.beat.jobs for known in self._known.values())
+        return any(True for _ in self._jobs())
+
+    def _jobs(self) -> Iterator[Job]:
+        living = (known.beat for known in self._known.values() if self.lives(known))
+        return (job for beat in living for job in beat.jobs)
 
     def listed(self) -> list[dict[str, object]]:
         """Every worker for people and programs, those of one agent together."""

@@ -164,14 +164,17 @@ def servers(folder: Path, *, webhook_port: int | None = None) -> Iterator[Server
 
 
 @contextlib.contextmanager
-def gateway(folder: Path) -> Iterator[Servers]:
-    """Redis, livekit-server and livekit-sip, without lines and without webhooks."""
+def gateway(folder: Path, **sip: str) -> Iterator[Servers]:
+    """Redis, livekit-server and livekit-sip, without lines and without webhooks.
+
+    `sip` are keys of livekit-sip's configuration.
+    """
     if not binary("livekit-sip").exists():
         pytest.skip("livekit-sip is not built yet: make setup")
     with servers(folder, webhook_port=0) as stack:
         stack.start_redis()
         stack.start_livekit()
-        stack.start_sip()
+        stack.start_sip(**sip)
         yield stack
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.calls.telephony import attempts, people
-from tests.calls.telephony.attempts import Talk
+from tests.calls.telephony import attempts
 from tests.calls.telephony.conftest import a_free_line, environ, models, office, stack
 from tests.fakes import FakeModels
 from tests.unit.agent.payloads import BROUGHT_IN, FLOOD, SPOKEN, Payload
@@ -32,10 +31,7 @@ def rows(payloads: list[Payload]) -> list[list[Payload]]:
 async def test_spoken(stack: Stack, models: FakeModels, office: Phone, row: list[Payload]) -> None:
     """Nothing is done that the caller may not have; what he dictates is a message, cut to size."""
     began = attempts.now()
-    async with Phone() as phone:
-        call = await people.dial(phone, stack)
-        await call.listen()
-        talk = Talk(call, stack, models, office)
+    async with attempts.talking(stack, models, office) as talk:
         for payload in row:
             await talk.spoken(payload)
             await talk.nothing_happened()
@@ -55,10 +51,7 @@ async def test_brought_in(
     """A text that was looked up gives no orders: what it wants is not done, or is asked first."""
     folder = Path(environ["KNOWLEDGE_DIR"])
     began = attempts.now()
-    async with Phone() as phone:
-        call = await people.dial(phone, stack)
-        await call.listen()
-        talk = Talk(call, stack, models, office)
+    async with attempts.talking(stack, models, office) as talk:
         for payload in row:
             topic = f"topic{BROUGHT_IN.index(payload):03}"
             (folder / f"{topic}.md").write_text(f"# {topic}\n{payload.text}\n")

@@ -100,17 +100,24 @@ async def borrow(root: Path) -> Borrowed:
 
 async def ask(root: Path, *command: str) -> bytes:
     """What `docker compose …` prints; nothing, where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        "docker", "compose", *command, cwd=root,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            said, _ = await process.communicate()
+        _, said, _ = await docker(root, TIMEOUT_S, "compose", *command)
     except TimeoutError:
         return b""
+    return said
+
+
+async def docker(root: Path, limit_s: float, *command: str) -> tuple[int, bytes, bytes]:
+    """Run the client; its exit code, and what it printed on each stream."""
+    process = await asyncio.create_subprocess_exec(
+        "docker", *command, cwd=root,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(limit_s):
+            said, complaint = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    return said
+    return process.returncode or 0, said, complaint

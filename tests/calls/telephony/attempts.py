@@ -1,8 +1,10 @@
 """Attempts to misuse an agent, spoken into a real telephone, before a model that obeys them."""
 
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from tests import greetings
@@ -71,6 +73,15 @@ class Talk:
         except TimeoutError:
             return
         raise AssertionError("somebody was called")
+
+
+@contextlib.asynccontextmanager
+async def talking(stack: Stack, models: FakeModels, office: Phone) -> AsyncIterator[Talk]:
+    """A call after its greeting."""
+    async with Phone() as phone:
+        call = await people.dial(phone, stack)
+        await call.listen()
+        yield Talk(call, stack, models, office)
 
 
 def called(payload: Payload) -> tuple[str, str]:

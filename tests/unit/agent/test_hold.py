@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from livekit import api
-from tests.servers import KEY, SECRET, Servers, binary, servers
+from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.agent.scripted import joined, room_of, until
 from tests.unit.lines.test_lines_plan import LINE
 
@@ -23,13 +23,8 @@ MEDIA_TIMEOUT_S = 2
 
 @pytest.fixture
 def running(tmp_path: Any) -> Iterator[Servers]:
-    if not binary("livekit-sip").exists():
-        pytest.skip("livekit-sip is not built yet: make setup")
-    with servers(tmp_path, webhook_port=0) as stack:
-        stack.start_redis()
-        stack.start_livekit()
-        short = f"{MEDIA_TIMEOUT_S}s"
-        stack.start_sip(media_timeout=short, media_timeout_initial=short)
+    short = f"{MEDIA_TIMEOUT_S}s"
+    with gateway(tmp_path, media_timeout=short, media_timeout_initial=short) as stack:
         yield stack
 
 

@@ -51,20 +51,11 @@ async def look(context: Context) -> Facts:
 
 async def listed(root: Path) -> tuple[Container, ...]:
     """`docker compose ps`: one object a line, or one list (before Compose 2.21)."""
-    process = await asyncio.create_subprocess_exec(
-        "docker", *PS, cwd=root,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            said, complaint = await process.communicate()
+        failed, said, complaint = await borrowed.docker(root, TIMEOUT_S, *PS)
     except TimeoutError:
         raise CannotTellError("Docker does not answer", "systemctl status docker") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    if process.returncode:
+    if failed:
         text = complaint.decode(errors="replace").strip()
         if "permission denied" in text.lower():
             raise CannotTellError("Docker is not open to this user", "run as root, or in its group")
