@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy bench-diagnosis lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy bench-diagnosis bench-scripts lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -93,6 +93,10 @@ bench-deploy:  ## how long new callers wait while the agent is replaced, five ca
 
 bench-diagnosis:  ## what twenty looks at a healthy stack name, in LAN and public mode (root)
 	@$(PYTHON) -m tests.bench.bench_diagnosis
+
+bench-scripts:  ## how long each script takes to say that the stack is down: 3 s at most
+	@scripts/bootstrap.sh --dev
+	@DOWN_S=3 $(PYTHON) -m pytest -q -s tests/calls/test_scripts.py -k that_is_down
 
 lock:  ## compile requirements/*.in; no file names a registry
 	@scripts/lock.sh
