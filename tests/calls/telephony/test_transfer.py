@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests import fakes, greetings
-from tests.calls.hearing import is_tone, tone, tone_db
+from tests.calls.hearing import heard_among, is_tone, levels_db, steady_db, tone, tone_db
 from tests.calls.telephony import people
 from tests.fakes import FakeModels
 from tests.speech import RATE_HZ, Utterance
@@ -34,7 +34,7 @@ MUSIC_HZ, MUSIC_BAND_HZ = 550, 250
 SILENCE_DB, NOISE_DB, AUDIBLE_DB = -55.0, -50.0, -40.0
 # A server that was not told of a hang-up learns of it after 20 s (agent/voice_agent/occupancy.py).
 UNTOLD_S = 45.0
-# Chords follow each other: over seconds no one note is as loud as in its own moment.
+# Between two chords it fades to nothing, so it is looked for in the loudest moment.
 MUSIC_DB = -48.0
 
 
@@ -85,13 +85,13 @@ async def test_a_colleague_is_told_and_takes_the_call(
         assert briefing.last_audio_at is not None
         assert is_tone(briefing.samples, BRIEFING_HZ)
         held = people.heard(call, briefing.first_audio_at + 0.3, briefing.last_audio_at)
-        assert tone_db(held, BRIEFING_HZ) < SILENCE_DB, "the caller hears the briefing"
-        assert MUSIC_DB < tone_db(held, MUSIC_HZ, MUSIC_BAND_HZ) < -20
+        assert steady_db(held, BRIEFING_HZ) < SILENCE_DB, "the caller hears the briefing"
+        assert MUSIC_DB < max(levels_db(held, MUSIC_HZ, MUSIC_BAND_HZ)) < -20
 
         at_caller, at_colleague = await both_speak(call, colleague)
-        assert tone_db(at_caller, COLLEAGUE_HZ) < SILENCE_DB, "the caller hears the colleague"
-        assert tone_db(at_colleague, CALLER_HZ) < SILENCE_DB, "the colleague hears the caller"
-        assert tone_db(at_colleague, MUSIC_HZ, MUSIC_BAND_HZ) < SILENCE_DB
+        assert steady_db(at_caller, COLLEAGUE_HZ) < SILENCE_DB, "the caller hears the colleague"
+        assert steady_db(at_colleague, CALLER_HZ) < SILENCE_DB, "the colleague hears the caller"
+        assert steady_db(at_colleague, MUSIC_HZ, MUSIC_BAND_HZ) < SILENCE_DB
 
         await colleague.say(yes, rate_hz=RATE_HZ)
         connected = await colleague.listen(timeout_s=people.WITHIN_S)
@@ -101,8 +101,8 @@ async def test_a_colleague_is_told_and_takes_the_call(
         assert tone_db(at_caller, COLLEAGUE_HZ) > AUDIBLE_DB
         assert tone_db(at_colleague, CALLER_HZ) > AUDIBLE_DB
         for heard in (at_caller, at_colleague):
-            assert tone_db(heard, MUSIC_HZ, MUSIC_BAND_HZ) < NOISE_DB
-            assert all(tone_db(heard, hz) < NOISE_DB for hz in (WORDS_HZ, *TONES.values()))
+            assert steady_db(heard, MUSIC_HZ, MUSIC_BAND_HZ) < NOISE_DB
+            assert not heard_among(heard, {WORDS_HZ, *TONES.values()}, NOISE_DB), "the agent"
         await call.hang_up()
         async with asyncio.timeout(UNTOLD_S):
             await colleague.ended.wait()
@@ -150,9 +150,9 @@ async def pick_up(office: Phone) -> Call:
 async def both_speak(caller: Call, colleague: Call) -> tuple[Samples, Samples]:
     """A tone of each into his own phone; what was in either's ear meanwhile."""
     began = time.monotonic()
-    await asyncio.gather(caller.say(tone(CALLER_HZ, 1.5)), colleague.say(tone(COLLEAGUE_HZ, 1.5)))
+    await asyncio.gather(caller.say(tone(CALLER_HZ, 2.0)), colleague.say(tone(COLLEAGUE_HZ, 2.0)))
     # Where both are steady: an onset is heard at every frequency.
-    steady = (began + 0.5, began + 1.3)
+    steady = (began + 0.5, began + 1.8)
     return people.heard(caller, *steady), people.heard(colleague, *steady)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from livekit import api
-from tests.calls.hearing import tone, tone_db
+from tests.calls.hearing import steady_db, tone, tone_db
 from tests.servers import KEY, SECRET, Servers, gateway
 from tests.unit.agent.scripted import joined, room_of, until
 from tests.unit.lines.test_lines_plan import LINE
@@ -45,16 +45,15 @@ async def client(running: Servers) -> AsyncIterator[api.LiveKitAPI]:
 
 
 async def levels(
-    call: Call, other: Call, hz: tuple[int, ...], *, speak_s: float = 1.0
+    call: Call, other: Call, hz: tuple[int, ...], *, speak_s: float = 1.6
 ) -> tuple[list[float], list[float]]:
     """How loud each tone is in each receiver while both speak."""
     began = time.monotonic()
     await asyncio.gather(call.say(tone(CALLER_HZ, speak_s)), other.say(tone(OFFICE_HZ, speak_s)))
-    ended = time.monotonic() + 0.1
     result = []
     for each in (call, other):
-        heard = audio.heard_between(list(each.media.received), began + 0.4, ended)
-        result.append([tone_db(heard, one) for one in hz])
+        heard = audio.heard_between(list(each.media.received), began + 0.5, began + 1.5)
+        result.append([steady_db(heard, one) for one in hz])
     return result[0], result[1]
 
 
