@@ -91,8 +91,8 @@ bench-voicemail:  ## measure who is taken for whom when a call of ours is picked
 bench-deploy:  ## how long new callers wait while the agent is replaced, five calls up
 	@$(PYTHON) -m pytest -q -s tests/long/test_deploy.py -k "changes_nothing or and_back"
 
-bench-diagnosis:  ## what twenty looks at a healthy stack name, in LAN and public mode (root)
-	@$(PYTHON) -m tests.bench.bench_diagnosis
+bench-diagnosis:  ## what twenty looks at a healthy stack name, in LAN and public mode (root; RUNTIME=compose)
+	@$(PYTHON) -m tests.bench.bench_diagnosis $(if $(filter compose,$(RUNTIME)),--compose)
 
 bench-scripts:  ## how long each script takes to say that the stack is down: 3 s at most
 	@scripts/bootstrap.sh --dev

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = ("tests/stack", "tests/calls", "tests/diagnosis")
 # A stack of its own, in place of the one of tests/calls/conftest.py.
 OWN_STACK = "\ndef stack("
+# Characters of a failure: the end says what was wrong.
+TOLD = 4000
 
 
 def pytest_configure() -> None:
@@ -50,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("calls"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was wrong in a first try: the summary of reruns names the test alone."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"first try of {report.nodeid}", "-")
+        terminalreporter.write_line(report.longreprtext[-TOLD:])
 
 
 @functools.cache

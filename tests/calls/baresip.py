@@ -24,6 +24,8 @@ EVENT_S = 30.0
 WAV_HEADER_BYTES = 44
 # The greeting is over, or nearly: agents can be interrupted.
 AFTER_S = 4.0
+# Who is not answered asks again: on a busy machine the agent may come after the first question.
+AGAIN_S = 12.0
 
 
 def documented(title: str) -> str:
@@ -34,16 +36,19 @@ def documented(title: str) -> str:
     return found[1]
 
 
-def question(utterance: Utterance | None, to: Path) -> None:
+def question(utterance: Utterance | None, to: Path, times: int = 1) -> None:
     """A recording as baresip's file source wants it: the codec's rate, the speech after a while."""
     spoken = utterance.samples() if utterance else np.zeros(RATE_HZ, np.int16)
     narrow = soxr.resample(spoken, RATE_HZ, g711.RATE_HZ)
-    silence = [np.zeros(round(s * g711.RATE_HZ), np.int16) for s in (AFTER_S, 60)]
+    before, again, after = (
+        np.zeros(round(s * g711.RATE_HZ), np.int16) for s in (AFTER_S, AGAIN_S, 60)
+    )
     with wave.open(str(to), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(g711.RATE_HZ)
-        file.writeframes(np.concatenate([silence[0], narrow, silence[1]]).tobytes())
+        more = [again, narrow] * (times - 1)
+        file.writeframes(np.concatenate([before, narrow, *more, after]).tobytes())
 
 
 @dataclass
@@ -102,10 +107,11 @@ async def running(
     *,
     address: str = "127.0.0.1",
     more: str = "",
+    times: int = 1,
 ) -> AsyncIterator[Baresip]:
     """baresip as docs/softphone.md configures it, with files for a microphone and for ears."""
     folder.mkdir()
-    question(utterance, folder / "question.wav")
+    question(utterance, folder / "question.wav", times)
     control = _free_port()
     config = documented("config").replace("module alsa.so", "module aufile.so\nmodule sndfile.so")
     config = re.sub(r"^audio_\w+ .*\n", "", config, flags=re.MULTILINE)

@@ -19,6 +19,8 @@ URL = f"https://{DOMAIN}/"
 RATE_HZ = 48_000
 # The greeting takes some 3 s; a question that comes into it would be an interruption.
 BEFORE_S, AFTER_S = 7.0, 60.0
+# Who is not answered asks again: on a busy machine the agent may come after the first question.
+AGAIN_S = 12.0
 # The page's words must fit on a phone.
 PHONE = {"width": 412, "height": 915}
 # The relay's addresses and credentials, as the server gave them to this browser.
@@ -57,18 +59,21 @@ HEARD = """async () => {
 }"""
 
 
-def recording(samples: NDArray[np.int16], rate_hz: int, folder: Path) -> Path:
-    """Write what the microphone hears: silence, the question, silence."""
+def recording(samples: NDArray[np.int16], rate_hz: int, folder: Path, times: int = 1) -> Path:
+    """Write what the microphone hears: silence, the question so many times, silence."""
     import soxr
 
     speech = soxr.resample(samples, rate_hz, RATE_HZ)
-    before, after = (np.zeros(round(each * RATE_HZ), np.int16) for each in (BEFORE_S, AFTER_S))
+    before, again, after = (
+        np.zeros(round(each * RATE_HZ), np.int16) for each in (BEFORE_S, AGAIN_S, AFTER_S)
+    )
     path = folder / "microphone.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
-        file.writeframes(np.concatenate([before, speech, after]).tobytes())
+        more = [again, speech] * (times - 1)
+        file.writeframes(np.concatenate([before, speech, *more, after]).tobytes())
     return path
 
 

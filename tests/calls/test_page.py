@@ -69,10 +69,10 @@ def captions(page: Page, who: str) -> Locator:
     return page.locator(f"#captions li[data-who={who}] > span")
 
 
-async def talk(page: Page) -> None:
+async def talk(page: Page, starts_ms: int = STARTS_MS) -> None:
     """Press Talk, hear the greeting, be heard."""
     await page.get_by_role("button", name="Talk", exact=True).click()
-    await expect(page.locator("#state")).to_have_text("Speaking", timeout=STARTS_MS)
+    await expect(page.locator("#state")).to_have_text("Speaking", timeout=starts_ms)
     assert await chromium.heard(page) > AUDIBLE
     understood = captions(page, "you").filter(has_text=UNDERSTOOD)
     await expect(understood.first).to_be_visible(timeout=ANSWERS_MS)

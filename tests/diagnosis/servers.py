@@ -140,11 +140,7 @@ class Served:
 
     def until_certified(self) -> None:
         """Wait until the authority has signed for both names."""
-        deadline = time.monotonic() + START_S
-        wanted = [f"{name}.crt" for name in (DOMAIN, TURN_DOMAIN)]
-        while not all([*(self.folder / "state/caddy").rglob(each)] for each in wanted):
-            assert time.monotonic() < deadline, (self.folder / "caddy.log").read_text()
-            time.sleep(0.05)
+        until_certified(self.folder / "state/caddy")
 
     @contextlib.contextmanager
     def edited(self, name: str, service: str, change: Callable[[str], str]) -> Iterator[None]:
@@ -173,7 +169,7 @@ def served(folder: Path, **more: str) -> Iterator[Served]:
         made = Served(lab, folder, environ)
         try:
             if environ.get("ACME_EMAIL"):
-                stack.enter_context(authority(made))
+                stack.enter_context(authority(folder, lab.outside, lab.name))
             made.order(prepare=True)
             for name in ("redis", "livekit", "control", "caddy"):
                 made.start(name)
@@ -186,6 +182,15 @@ def served(folder: Path, **more: str) -> Iterator[Served]:
                 made.stop(name)
 
 
+def until_certified(storage: Path) -> None:
+    """Wait until Caddy has certificates for both names."""
+    deadline = time.monotonic() + START_S
+    wanted = [f"{name}.crt" for name in (DOMAIN, TURN_DOMAIN)]
+    while not all([*storage.rglob(each)] for each in wanted):
+        assert time.monotonic() < deadline, f"no certificates in {storage}"
+        time.sleep(0.05)
+
+
 ACME = {
     "ACME_EMAIL": "ops@example.test",
     "ACME_DIRECTORY": f"https://{FAR_NAME}:9443/acme/local/directory",
@@ -193,15 +198,15 @@ ACME = {
 
 
 @contextlib.contextmanager
-def authority(served: Served) -> Iterator[None]:
-    """An authority on the other machine, trusted by the stack's as machines do."""
-    storage, file = served.folder / "authority", served.folder / "authority.caddyfile"
+def authority(folder: Path, where: str, trusted_by: str) -> Iterator[Path]:
+    """An authority on one machine, trusted by another as machines do; its root certificate."""
+    storage, file = folder / "authority", folder / "authority.caddyfile"
     file.write_text(AUTHORITY.format(storage=storage, name=FAR_NAME))
     command = [binary("caddy"), "run", "--config", file]
-    with (served.folder / "authority.log").open("wb") as log:
+    with (folder / "authority.log").open("wb") as log:
         process = subprocess.Popen(
-            ["ip", "netns", "exec", served.lab.outside, *map(str, command)],
-            stderr=log, env={"HOME": str(served.folder)},
+            ["ip", "netns", "exec", where, *map(str, command)],
+            stderr=log, env={"HOME": str(folder)},
         )  # fmt: skip
     try:
         root = storage / "pki/authorities/local/root.crt"
@@ -209,10 +214,10 @@ def authority(served: Served) -> Iterator[None]:
         while not root.exists():
             assert time.monotonic() < deadline, "no authority"
             time.sleep(0.02)
-        trusted = ETC / served.lab.name / "ssl/certs"
+        trusted = ETC / trusted_by / "ssl/certs"
         trusted.mkdir(parents=True)
         (trusted / "ca-certificates.crt").write_bytes(root.read_bytes())
-        yield
+        yield root
     finally:
         process.terminate()
         process.wait(20)

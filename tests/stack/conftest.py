@@ -16,25 +16,24 @@ from tests.stack.world import World
 # The first run on a machine compiles two servers inside an image; every later one takes seconds.
 FIRST_BUILD_S = 1800
 HEALED_S = 60.0  # the figure is 20 s on a quiet machine; `make test-stack` prints what it took
-# Minutes, builds of further versions, gigabytes of disk: `make test-stack` alone runs these.
-LONG = [
-    f"test_compose_{name}.py" for name in ("airgap", "diagnosis", "page", "softphone", "upgrade")
-]
-collect_ignore = [] if os.environ.get("STACK_ALL") else LONG
 TIMINGS = pytest.StashKey[dict[str, float]]()
 QUESTION = "silero-talk-000.03"
 PHONE_NUMBER = "+15550201"
 PHONES = f'phones: [{{user: anna, number: "{PHONE_NUMBER}"}}]\n'
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """An engine and network namespaces need root."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.calls)
-            item.add_marker(pytest.mark.timeout(FIRST_BUILD_S))
-            if os.geteuid() != 0:
-                item.add_marker(pytest.mark.skip(reason="only root may start an engine"))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """An engine and network namespaces need root; `make test-stack` alone runs what is long."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.calls)
+        item.add_marker(pytest.mark.timeout(FIRST_BUILD_S))
+        if os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="only root may start an engine"))
+    if "STACK_ALL" not in os.environ:
+        long = [item for item in ours if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
 
 
 @pytest.fixture(scope="session")

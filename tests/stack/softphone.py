@@ -1,8 +1,8 @@
 """A softphone of the distribution on the other host, which registers with user and password.
 
 `python -m tests.stack.softphone REGISTRAR OWN_ADDRESS QUESTION FOLDER`, the password on stdin. It
-calls the agent, asks, and hears the answer; then it waits to be called, and hears who calls.
-Prints "registered", "answered" and "called" as it goes.
+calls the agent and asks until there is a line on stdin; then it waits to be called, and hears who
+calls. Prints "registered", "heard", "waits" and "called" as it goes.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from voicestack.phone.wire.g711 import RATE_HZ
 WINDOW_S, LOUD = 0.1, 500
 # "Yes" takes 0.3 s; of a sentence a busy machine may lose much.
 SENTENCE_S, WITHIN_S = 0.4, 60.0
+TIMES = 3
 
 
 def voice_s(samples: npt.NDArray[np.int16]) -> float:
@@ -42,15 +43,17 @@ async def run(registrar: str, own: str, question: str, folder: Path, password: s
     utterance = next(each for each in speech.utterances() if each.name == question)
     account = baresip.documented("accounts").replace("ADDRESS:5080", registrar)
     account = account.replace("PASSWORD", password).replace("answermode=manual", "answermode=auto")
-    async with baresip.running(folder, account, utterance, address=own) as phone:
+    async with baresip.running(folder, account, utterance, address=own, times=TIMES) as phone:
         await phone.registered()
         print("registered", flush=True)
         await phone.command("dial", NUMBER)
         await phone.event("CALL_ESTABLISHED")
         await heard(phone, AFTER_S + utterance.duration_s)
+        print("heard", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         await phone.command("hangup")
         await phone.event("CALL_CLOSED")
-        print("answered", flush=True)
+        print("waits", flush=True)
         await phone.event("CALL_ESTABLISHED")
         await heard(phone, 0)
         print("called", flush=True)

@@ -12,6 +12,7 @@ from tests.stack.engine import Engine, clean
 from tests.stack.world import SCRIPT_S, World
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("repository")
 def test_a_machine_without_a_way_out_answers(stack: World, tmp_path: Path) -> None:
     """Packed here, installed on an engine that has no image; then that one's stack is called."""

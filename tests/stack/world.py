@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from tests.calls.elsewhere import DOMAIN, ETC, TURN_DOMAIN, Machines
+from tests.calls.elsewhere import DOMAIN, ETC, FAR_NAME, TURN_DOMAIN, Machines
 from tests.servers import CACHE
 from tests.stack import images
 from tests.stack.engine import ROOT, Engine, engine
@@ -32,7 +32,10 @@ CALL_S, SCRIPT_S = 90.0, 600.0
 # An engine without bridges builds on the host's network (build.yaml).
 BUILD = {"COMPOSE_FILE": "compose.yaml:tests/stack/build.yaml"}
 RESTART_S = 30.0
-HOSTS = f"127.0.0.1 localhost\n{STACK_IP} {DOMAIN} {TURN_DOMAIN}\n"
+HOSTS = f"""127.0.0.1 localhost
+{STACK_IP} {DOMAIN} {TURN_DOMAIN}
+{PHONE_IP} {FAR_NAME}
+"""
 # What an operator writes for a name, a relay over TLS, and softphones that register.
 MINE = "sip/mine.yaml"
 PUBLIC = f"""\
@@ -54,11 +57,12 @@ class World:
     stack_ns: str
     phone_ns: str
     timings: dict[str, float] = field(default_factory=dict)
+    files: tuple[str, ...] = ("compose.yaml",)
 
     def compose(self, *arguments: str) -> str:
         """`docker compose …` in the checkout."""
-        file = self.checkout / "compose.yaml"
-        return self.engine.docker("compose", "--file", str(file), *arguments)
+        files = [word for name in self.files for word in ("--file", str(self.checkout / name))]
+        return self.engine.docker("compose", *files, *arguments)
 
     def tools(self, *arguments: str) -> dict[str, Any]:
         """What a verb answers where all volumes are: docs/compose.md."""
@@ -182,9 +186,20 @@ class World:
         return took_s
 
 
+Around = Callable[[World], contextlib.AbstractContextManager[None]]
+
+
+def bare(_: World) -> contextlib.AbstractContextManager[None]:
+    """Nothing is written and nothing runs beside it."""
+    return contextlib.nullcontext()
+
+
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[World]:
-    """Checkout, images, hosts, engine, stack; all but the images is gone afterwards."""
+def running(folder: Path, around: Around = bare) -> Iterator[World]:
+    """Checkout, images, hosts, engine, stack; all but the images is gone afterwards.
+
+    `around` is entered before anything starts: what an operator writes first, or runs elsewhere.
+    """
     checkout = bare_checkout(folder / "checkout")
     with (
         hosts() as (stack_ns, phone_ns),
@@ -192,8 +207,9 @@ def running(folder: Path) -> Iterator[World]:
     ):
         give_models(runner)
         world = World(checkout, runner, stack_ns, phone_ns)
-        world.timings["up"] = world.up()
-        yield world
+        with around(world):
+            world.timings["up"] = world.up()
+            yield world
 
 
 @contextlib.contextmanager
@@ -239,8 +255,9 @@ def hosts() -> Iterator[tuple[str, str]]:
         # What the operator of a public machine does: docs/compose.md, "Ports below 1024".
         low = ["sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=80"]
         subprocess.run(["nsenter", f"--net=/run/netns/{stack}", *low], check=True)
-        (ETC / phone).mkdir(parents=True)
-        (ETC / phone / "hosts").write_text(HOSTS)
+        for name in (stack, phone):
+            (ETC / name).mkdir(parents=True)
+            (ETC / name / "hosts").write_text(HOSTS)
         # The interface of the default route gives the stack its address.
         _ip("-n", stack, "route", "add", "default", "via", PHONE_IP)
         yield stack, phone
@@ -256,7 +273,7 @@ def names(pid: int) -> tuple[str, str]:
 def _forget(stack: str, phone: str) -> None:
     for name in (stack, phone):
         subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
-    shutil.rmtree(ETC / phone, ignore_errors=True)
+        shutil.rmtree(ETC / name, ignore_errors=True)
     with contextlib.suppress(OSError):
         ETC.rmdir()
 
