@@ -148,12 +148,17 @@ class Guard:
             return None  # no agent was asked for; an event tells who joins
         callers = [each for each in people if _is_caller(each)]
         agents = [each for each in people if each.kind == ParticipantInfo.Kind.AGENT]
+        # For 5 s after a worker has registered, and at the first call of a minute, a job that was
+        # given is listed nowhere (livekit-server 1.13.5, agent/client.go: LaunchJob waits for
+        # checkEnabled). Asked again, a second agent would come, and the first one's job end.
+        listed = {job.id for each in dispatches for job in each.state.jobs}
         return Facts(
             callers=tuple(each.identity for each in callers),
             ringing=any(each.attributes.get("sip.callStatus") == "ringing" for each in callers),
             agents=tuple(each.identity for each in agents),
             joined=any(each.attributes.get(ROLE) == JOINED for each in callers),
             dispatches=tuple(self._dispatch(each) for each in dispatches),
+            coming=bool(self._workers.jobs_in(room) - listed),
         )
 
     def _dispatch(self, info: api.AgentDispatch) -> Dispatch:

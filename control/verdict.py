@@ -42,6 +42,7 @@ class Facts:
     agents: tuple[str, ...]
     dispatches: tuple[Dispatch, ...]
     joined: bool = False  # a person whom an agent has asked is talking to the caller
+    coming: bool = False  # a worker has a job here that the server does not list yet
 
     @property
     def dead(self) -> frozenset[str]:
@@ -53,7 +54,7 @@ class Facts:
     def attended(self) -> bool:
         """True if an agent is there or on its way, or people talk to each other."""
         jobs = [job for each in self.dispatches for job in each.jobs]
-        on_their_way = any(job.alive for job in jobs)
+        on_their_way = self.coming or any(job.alive for job in jobs)
         people_talk = len(self.callers) > 1 and not self.ringing
         return people_talk or on_their_way or any(one not in self.dead for one in self.agents)
 

@@ -52,10 +52,13 @@ class Workers:
         return not known.replaced and self._clock() - known.heard_at < SILENT_S
 
     def has_job(self, worker: str, job: str, age_s: float) -> bool | None:
-        """Whether a worker still works at a job; None for a worker that never beat."""
+        """Whether a worker still works at a job; None for a worker that never beat.
+
+        One that has just registered may get a job before its first beat is here.
+        """
         known = self._known.get(worker)
         if known is None:
-            return None
+            return True if age_s < LAUNCH_S else None
         if not self.lives(known):
             return False
         if any(each.job == job for each in known.beat.jobs):
@@ -69,6 +72,10 @@ class Workers:
     def attended(self) -> set[str]:
         """Rooms in which a living worker has a job."""
         return {job.room for job in self._jobs()}
+
+    def jobs_in(self, room: str) -> set[str]:
+        """Jobs in a room, in the words of those who do them."""
+        return {job.job for job in self._jobs() if job.room == room}
 
     def busy(self) -> bool:
         """True while a worker has a call."""

@@ -1,6 +1,7 @@
 """The guard on real servers without any worker: nobody is there to answer."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -9,7 +10,15 @@ import aiohttp
 import pytest
 import structlog
 from livekit import api
+from livekit.protocol.agent import (
+    AvailabilityResponse,
+    JobType,
+    RegisterWorkerRequest,
+    ServerMessage,
+    WorkerMessage,
+)
 from tests.servers import KEY, SECRET, Servers, gateway
+from tests.unit.control.test_workers import beat
 from tests.unit.lines.test_lines_plan import LINE
 
 from control import guard as guards
@@ -20,6 +29,7 @@ from voicestack.lines.wanted import networks, wanted
 from voicestack.phone import CallRefused, Phone
 
 NUMBER = "+15550188"
+AGENT = LINE.agent
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +75,75 @@ async def test_without_a_worker_a_caller_hears_busy(
     assert acts[-1] == "let the caller hear busy"
     assert len(acts) > 2
     assert set(acts[:-1]) == {"ask for an agent again"}
+
+
+async def test_a_job_that_is_not_listed_yet_is_not_given_twice(
+    running: Servers, client: api.LiveKitAPI
+) -> None:
+    """A worker that has just registered has the job; the server lists it seconds later."""
+    workers = Workers()
+    guard = Guard(client, workers, lambda *_: None)
+    async with one_job(running, AGENT) as given:
+        tasks: list[asyncio.Task[object]] = []
+        try:
+            with structlog.testing.capture_logs() as logs:
+                async with Phone() as phone:
+                    sip = ("127.0.0.1", running.ports["sip"])
+                    tasks.append(asyncio.create_task(phone.dial(NUMBER, server=sip)))
+                    async with asyncio.timeout(10):
+                        worker, job = await given
+                    workers.take(beat(worker, (job.id, job.room.name)))
+                    tasks.append(asyncio.create_task(guard.run()))
+                    async with asyncio.timeout(20):
+                        while not await listed(client, job):
+                            workers.take(beat(worker, (job.id, job.room.name)))
+                            await asyncio.sleep(0.2)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(api.ServerError):
+                await client.room.delete_room(api.DeleteRoomRequest(room=job.room.name))
+    assert [each["act"] for each in logs if each["event"] == "guard acts"] == []
+
+
+async def listed(client: api.LiveKitAPI, job: api.Job) -> bool:
+    found = await client.agent_dispatch.list_dispatch(job.room.name)
+    return job.id in {one.id for each in found for one in each.state.jobs}
+
+
+@contextlib.asynccontextmanager
+async def one_job(
+    running: Servers, agent: str
+) -> AsyncIterator[asyncio.Future[tuple[str, api.Job]]]:
+    """A worker that takes one job and does nothing about it; the future has worker and job."""
+    token = api.AccessToken(KEY, SECRET).with_grants(api.VideoGrants(agent=True)).to_jwt()
+    url = running.url.replace("http", "ws") + "/agent"
+    register = RegisterWorkerRequest(type=JobType.JT_ROOM, agent_name=agent, version="0")
+    given: asyncio.Future[tuple[str, api.Job]] = asyncio.get_running_loop().create_future()
+
+    async def take(ws: aiohttp.ClientWebSocketResponse, worker: str) -> None:
+        while True:
+            message = ServerMessage.FromString(await ws.receive_bytes())
+            if message.HasField("availability"):
+                job = message.availability.job
+                yes = AvailabilityResponse(
+                    job_id=job.id, available=True, participant_identity="agent-1"
+                )
+                await ws.send_bytes(WorkerMessage(availability=yes).SerializeToString())
+            elif message.HasField("assignment") and not given.done():
+                given.set_result((worker, message.assignment.job))
+
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as ws:
+        await ws.send_bytes(WorkerMessage(register=register).SerializeToString())
+        welcome = ServerMessage.FromString(await ws.receive_bytes(timeout=5))
+        taking = asyncio.create_task(take(ws, welcome.register.worker_id))
+        try:
+            yield given
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
 
 
 async def room_of(client: api.LiveKitAPI) -> str:

@@ -46,6 +46,7 @@ def test_a_caller_for_whom_nobody_comes_hears_busy() -> None:
     [
         with_job(RINGING, alive=True),
         with_job(RINGING, alive=None, present=True),
+        replace(RINGING, coming=True),  # given, and not listed yet
         with_job(TALKING, alive=True),  # its "leave" and "join" may be on the way
         with_job(TALKING, alive=None, present=True),  # a worker that tells us nothing
         replace(TALKING, dispatches=()),  # people in a room of their own

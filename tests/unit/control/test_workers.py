@@ -47,6 +47,23 @@ def test_a_job_just_given_is_on_its_way() -> None:
     assert workers.has_job("AW_1", "AJ_1", LAUNCH_S + 1) is False
 
 
+def test_a_job_given_before_the_first_beat_is_on_its_way() -> None:
+    """Its worker has registered a moment ago."""
+    workers = Workers(Clock())
+    assert workers.has_job("AW_1", "AJ_1", 0.1) is True
+    assert workers.has_job("AW_1", "AJ_1", LAUNCH_S + 1) is None
+
+
+def test_workers_tell_the_jobs_of_a_room() -> None:
+    """Those who live."""
+    clock = Clock()
+    workers = Workers(clock)
+    workers.take(beat("AW_1", ("AJ_1", "a"), ("AJ_2", "b")))
+    assert workers.jobs_in("a") == {"AJ_1"}
+    clock.now += SILENT_S + 0.1
+    assert workers.jobs_in("a") == set()
+
+
 def test_a_silent_worker_is_gone() -> None:
     """And its jobs with it; of a worker that never beat nothing is known."""
     clock = Clock()
