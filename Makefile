@@ -77,10 +77,11 @@ format:  ## format and mend what can be mended
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench:  ## measure: speech recognition, then calls; the machine is named in the result
+bench:  ## measure: speech recognition, the gateway, then calls; the machine is named in the result
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(PYTHON) -m tests.bench.bench_stt
+	@$(PYTHON) -m tests.bench.bench_gateway
 	@$(PYTHON) -m tests.bench.bench_calls
 
 bench-voicemail:  ## measure who is taken for whom when a call of ours is picked up

@@ -51,6 +51,7 @@ class Servers:
     ports: port_table.Ports
     webhook: str | None = None
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    programs: dict[str, Path] = field(default_factory=dict)  # in place of those of set-up
 
     @property
     def url(self) -> str:
@@ -131,7 +132,7 @@ class Servers:
     def _start(self, name: str, arguments: list[str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [binary(name), *arguments],
+                [self.programs.get(name) or binary(name), *arguments],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -164,14 +165,16 @@ def servers(folder: Path, *, webhook_port: int | None = None) -> Iterator[Server
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, **sip: str) -> Iterator[Servers]:
+def gateway(folder: Path, *, program: Path | None = None, **sip: str) -> Iterator[Servers]:
     """Redis, livekit-server and livekit-sip, without lines and without webhooks.
 
-    `sip` are keys of livekit-sip's configuration.
+    `program` is another livekit-sip; `sip` are keys of its configuration.
     """
-    if not binary("livekit-sip").exists():
+    program = program or binary("livekit-sip")
+    if not program.exists():
         pytest.skip("livekit-sip is not built yet: make setup")
     with servers(folder, webhook_port=0) as stack:
+        stack.programs["livekit-sip"] = program
         stack.start_redis()
         stack.start_livekit()
         stack.start_sip(**sip)

@@ -110,8 +110,10 @@ async def answer_call(ctx: JobContext) -> None:
         agent=agent,
         room=ctx.room,
         room_options=room_io.RoomOptions(
-            # Half a frame of 50 ms, the default, is lost on every turn.
-            audio_input=room_io.AudioInputOptions(frame_size_ms=20),
+            # Half a frame of 50 ms, the default, is lost on every turn; and what the speech
+            # recogniser and the detector of speech want is not made of 24 kHz, the default, by
+            # resamplers that hold 60 ms back (livekit-agents 1.8.9, stt/stt.py: push_frame).
+            audio_input=room_io.AudioInputOptions(sample_rate=16_000, frame_size_ms=20),
         ),
         record=False,
     )

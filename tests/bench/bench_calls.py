@@ -122,27 +122,26 @@ def plain(folder: Path) -> Iterator[Stack]:
         yield stack
 
 
-def measure_all(folder: Path, *, quick: bool) -> dict[str, Any]:
-    """Every figure of the issue, ours and the plain build's."""
+def measured(folder: Path, *, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every figure of the issue, ours and the plain build's, as soon as it is there."""
     whole = speech.utterances(complete_only=True, min_s=1.0)[: 10 if quick else 30]
-    result: dict[str, Any] = {"machine": dataclasses.asdict(machine.look())}
+    yield "machine", dataclasses.asdict(machine.look())
     with ours(folder / "ours") as stack:
         asyncio.run(calls(stack, samples_of(whole[:1])))  # the first call after a start
-        result["set-up, idle"] = summary(asyncio.run(setups(stack, 5 if quick else 15)))
-        result["turns, idle"] = summary(asyncio.run(calls(stack, samples_of(whole))))
-        interruptions = samples_of(whole[:5] if quick else whole[:10], barge_in=True)
-        result["barge-in, idle"] = summary(asyncio.run(calls(stack, interruptions)))
+        yield "set-up, idle", summary(asyncio.run(setups(stack, 5 if quick else 15)))
+        yield "turns, idle", summary(asyncio.run(calls(stack, samples_of(whole))))
+        interruptions = samples_of(whole[:10], barge_in=True)
+        yield "barge-in, idle", summary(asyncio.run(calls(stack, interruptions)))
         with busy_cores():
-            result["turns, both cores busy"] = summary(
-                asyncio.run(calls(stack, samples_of(whole[:10])))
-            )
-        result["healed after a kill"] = asyncio.run(healing(stack, whole[0]))
+            busy = asyncio.run(calls(stack, samples_of(whole[:10])))
+        yield "turns, both cores busy", summary(busy)
+        yield "healed after a kill", asyncio.run(healing(stack, whole[0]))
     with plain(folder / "plain") as stack:
         asyncio.run(calls(stack, samples_of(whole[:1])))
-        result["plain build, turns, idle"] = summary(
-            asyncio.run(calls(stack, samples_of(whole[:10])))
+        yield (
+            "plain build, turns, idle",
+            summary(asyncio.run(calls(stack, samples_of(whole[:10])))),
         )
-    return result
 
 
 def main() -> int:
@@ -151,17 +150,23 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer turns: about 15 minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
+    result = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        result = measure_all(Path(folder), quick=options.quick)
+        for name, figures in measured(Path(folder), quick=options.quick):
+            result[name] = figures
+            if not options.json:
+                show(name, figures)
     if options.json:
         print(json.dumps(result, indent=2))
-    else:
-        for name, figures in result.items():
-            print(name)
-            for key, value in figures.items():
-                print(f"  {key:<24}{value}")
     own = [each for name, each in result.items() if "idle" in name and "plain" not in name]
     return int(any(each["turns_answered"] < each["turns_planned"] for each in own))
+
+
+def show(name: str, figures: dict[str, Any]) -> None:
+    """Print one part as a person reads it."""
+    print(name)
+    for key, value in figures.items():
+        print(f"  {key:<24}{value}", flush=True)
 
 
 if __name__ == "__main__":

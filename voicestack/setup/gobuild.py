@@ -20,6 +20,7 @@ from voicestack.setup.patches import (
     CERTIFICATES_STAY_FRESH,
     HOLD_IS_TOLD,
     MAIN_MODULE,
+    SOUND_IS_NOT_HELD_BACK,
     Patch,
     patched,
 )
@@ -63,7 +64,7 @@ SERVERS = (
         version_args=("--version",),
         libraries=("opus", "opusfile", "soxr"),
         ldflags="-X github.com/livekit/sip/version.Version={version}",
-        patches=(*HOLD_IS_TOLD, *CERTIFICATES_STAY_FRESH),
+        patches=(*HOLD_IS_TOLD, *CERTIFICATES_STAY_FRESH, *SOUND_IS_NOT_HELD_BACK),
     ),
     Server(
         "caddy",

@@ -121,6 +121,30 @@ CERTIFICATES_STAY_FRESH = (
 )
 
 
+# sip v1.8.0 with media-sdk v0.0.0-20260723010325-966281e07f53: between a phone's 8 kHz and a room's
+# 48 kHz the resampler (libsoxr) works in blocks of its own, and hands on what fills whole frames:
+# three frames late towards the room and two towards the phone. With its smallest blocks it is one
+# frame each way, of the same filter: 60 ms less per turn. More: docs/decisions/gateway-delay.md.
+BLOCKS = "	rc := C.soxr_runtime_spec(1) // 1 thread\n"
+# pkg/sip/room.go: a mixer waits for three frames of each track and keeps up to five, so whatever
+# once came late is heard 100 ms late for the rest of the call. Now it waits for two, keeps three.
+MIXED = "mixer.NewMixer(r.out, rtp.DefFrameDur, 1, "
+SOUND_IS_NOT_HELD_BACK = (
+    Patch(
+        "github.com/livekit/media-sdk",
+        "resample_soxr.go",
+        BLOCKS,
+        BLOCKS + "	rc.log2_min_dft_size = 8\n",
+    ),
+    Patch(
+        "github.com/livekit/sip",
+        "pkg/sip/room.go",
+        MIXED,
+        MIXED + "mixer.WithInputBufferFrames(3), ",
+    ),
+)
+
+
 @contextmanager
 def patched(
     folder: Path, patches: Sequence[Patch], sources: Mapping[str, Path], build: Path
