@@ -37,11 +37,14 @@ def transfer_tool(targets: Mapping[str, str]) -> FunctionTool[Any, Any]:
         confirm_after_outside="Shall I connect you to {to}?",
         quiet=True,
     )
-    async def transfer_call(context: RunContext[None], to: str) -> str:
+    async def transfer_call(context: RunContext[None], to: str) -> str | None:
         words = "One moment, I connect you."
         await context.session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
         if await transfer.cold(get_job_context(), to, targets):
-            return "The caller is gone."
+            # His line may be open for a moment more: nobody speaks into it, or answers it.
+            context.session.input.set_audio_enabled(False)
+            context.session.output.set_audio_enabled(False)
+            return None
         return "It did not work. Offer to take a message."
 
     return transfer_call

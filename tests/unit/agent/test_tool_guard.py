@@ -272,3 +272,18 @@ def test_an_agent_passes(agent_settings: AgentSettings) -> None:
     agent = Agent(instructions="x")
     assert results.checked(agent) is agent
     assert results.checked((agent, "Over."))[1] == "Over."
+
+
+async def test_nothing_is_said_after_a_transfer(
+    agent_settings: AgentSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """His line may be open a moment longer; a model that would go on is not asked."""
+
+    connect = when("Billing, please.", Step("transfer_call", {"to": "billing"}))
+    async with talking(agent_settings, connect, monkeypatch) as talk:
+        words = heard(await talk.says("Billing, please."))
+        assert talk.agent.done == [("transfer_call", "billing")]
+        session = talk.agent.session
+        assert (words, session.input.audio_enabled, session.output.audio_enabled) == (
+            "", False, False,
+        )  # fmt: skip
