@@ -119,7 +119,7 @@ ROWS: Sequence[Row] = [
     (processes.judge, processes.of_containers(contained().containers), []),
     (processes.judge, processes.of_containers(contained(health="unhealthy").containers), []),
     (processes.judge, processes.of_containers(contained(state="exited").containers), ["PRC003 sip"]),
-    (processes.judge_ready, processes.ReadyFacts(("sip",), contained=True), ["CON002 sip"]),
+    (processes.judge_ready, processes.ReadyFacts(("sip",), contained=True), ["CON099 sip"]),
     (containers.judge, contained(health="starting"), ["unknown"]),
     # what lies on disk
     (files.judge_settings, files.SettingsFacts(()), []),
@@ -249,7 +249,7 @@ ROWS: Sequence[Row] = [
     (sound.judge, sound.Facts(True, (None, None)), ["SND002"]),
     (sound.judge, sound.Facts(True, (1_000.0, 0.0)), ["SND002"]),
     (sound.judge, sound.Facts(True, (1_000.0, None)), ["SND002"]),
-    (sound.judge, sound.Facts(True, (2_000.0, 1_200.0)), ["SND003"]),
+    (sound.judge, sound.Facts(True, (2_000.0, 1_200.0)), ["SND099"]),
     # from another machine
     (outside.judge_sip, outside.Reached(True, "200"), []),
     (outside.judge_sip, outside.Reached(False, "no answer"), ["OUT001"]),
@@ -349,7 +349,7 @@ ROWS: Sequence[Row] = [
     (judge_call.judge, replace(DEAF, log=counted(packets_in=0, frames_in=0, published=0)), ["MED004"]),
     (judge_call.judge, replace(DEAF, packets=0, log=counted(packets_in=0, frames_in=0, published=0)),
      ["MED005"]),
-    (judge_call.judge, replace(DEAF, log=counted(published=0)), ["MED006"]),
+    (judge_call.judge, replace(DEAF, log=counted(published=0)), ["MED099"]),
     (judge_call.judge, replace(DEAF, packets=0, log=replace(LOG, destination="192.168.77.1:4000")),
      ["MED007"]),
     (judge_call.judge, replace(DEAF, log=replace(LOG, reason="media-timeout")), ["MED008"]),
@@ -363,7 +363,7 @@ ROWS: Sequence[Row] = [
     (judge_call.judge, replace(RINGS, outcome="refused", status=486, log=replace(LOG, reason="participant-failed")),
      ["SIP007"]),
     *((judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=(stage,))), [code])
-      for stage, code in (("stt", "STT099"), ("llm", "LLM099"), ("tts", "TTS099"), ("reply", "AUD002"))),
+      for stage, code in (("stt", "STT099"), ("llm", "LLM099"), ("tts", "TTS099"), ("reply", "AUD099"))),
     (judge_call.judge, replace(HEALTHY, log=replace(LOG, failed_stages=("reply",), early_failures=("tts",))),
      ["TTS099"]),
     # a call of the past
@@ -412,6 +412,23 @@ def test_model_servers_fail_alike(number: int, kind: str) -> None:
     code = ("001", "002", "003", "005", "006")[number]
     (finding,) = thinking.judge_server("TTS", thinking.Facts(kind))
     assert finding.code == f"TTS{code}"
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("room_config", "nobody comes"),
+        ("rule", "there already"),
+        ("inbound_numbers", "letter by letter"),
+    ],
+)
+def test_a_changed_rule_is_told_in_words(field: str, words: str) -> None:
+    """One code, as one thing mends it; what it does to callers differs."""
+    facts = lines.Facts((Step("replace", "rule", "+1", "SDR_1", (field,)),))
+    (finding,) = lines.judge(facts)
+    assert isinstance(finding, Finding)
+    assert finding.key == "LIN002 +1"
+    assert words in finding.seen
 
 
 def test_every_cause_can_be_named() -> None:

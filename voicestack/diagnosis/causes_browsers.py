@@ -184,10 +184,10 @@ TABLE: tuple[Cause, ...] = (
         "`make logs S=livekit`; are codecs switched off in `room:` of livekit.yaml?",
     ),
     Cause(
-        "SND003",
+        "SND099",
         BROWSERS,
-        "sound comes out as another one",
-        "a tone of one height is heard at another: a sampling rate is wrong on the way",
+        "sound comes out as another one, cause unknown",
+        "a tone of one height is heard at another, and the media server changes no sound",
         "`make logs S=livekit`",
     ),
 )

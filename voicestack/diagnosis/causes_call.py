@@ -99,13 +99,6 @@ TABLE: tuple[Cause, ...] = (
         "open the range `sip_rtp` of docs/ports.md (UDP), both ways",
     ),
     Cause(
-        "MED006",
-        MEDIA,
-        "the caller's audio does not reach the room",
-        "the gateway receives it and publishes nothing: its way to livekit-server is broken",
-        "`make logs S=sip`",
-    ),
-    Cause(
         "MED007",
         MEDIA,
         "the phone names a private address for its audio",
@@ -148,13 +141,6 @@ TABLE: tuple[Cause, ...] = (
         "`make logs S=agent`",
     ),
     Cause(
-        "AUD002",
-        TALK,
-        "a question got no answer",
-        "the greeting was heard, then nothing: a stage said nothing in time",
-        "`make logs S=agent`: the line `turn failed` names the stage",
-    ),
-    Cause(
         "AUD003",
         TALK,
         "the call was cut",
@@ -165,7 +151,7 @@ TABLE: tuple[Cause, ...] = (
         "AUD099",
         TALK,
         "the conversation fails, cause unknown",
-        "every leg looks right, and yet no answer is heard",
-        "`make logs S=agent`",
+        "every leg looks right, and yet no answer is heard, or an apology that no stage explains",
+        "`make logs S=agent`: what stands before `turn failed`, and how long before",
     ),
 )

@@ -148,10 +148,10 @@ TABLE: tuple[Cause, ...] = (
         "`docker compose logs SERVICE`; `docker compose up --detach --wait` starts what is missing",
     ),
     Cause(
-        "CON002",
+        "CON099",
         PROCESSES,
-        "a container is not well",
-        "it runs, and its own health check fails",
+        "a container is not well, cause unknown",
+        "everything that was looked at is in order, and yet its own health check fails",
         "`docker compose logs SERVICE`",
     ),
     Cause(

@@ -199,7 +199,8 @@ def follow(
 
 
 def _note(call: CallLog, line: Line) -> CallLog:
-    phrase = str(line.get("msg") or line.get("message") or "")
+    # livekit-agents puts a traceback below the phrase as well as into a field.
+    phrase = str(line.get("msg") or line.get("message") or "").partition("\n")[0]
     if phrase.startswith(DIED):
         return _died(call, line)
     note = PHRASES.get(phrase)

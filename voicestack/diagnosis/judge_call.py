@@ -30,7 +30,7 @@ BY_REASON: Mapping[str, str] = {
     "unauthorized": "LIN008",
     "participant-failed": "SIP007",
 }
-BY_STAGE: Mapping[str, str] = {"stt": "STT099", "llm": "LLM099", "tts": "TTS099", "reply": "AUD002"}
+BY_STAGE: Mapping[str, str] = {"stt": "STT099", "llm": "LLM099", "tts": "TTS099"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,8 @@ def _answered(facts: Facts) -> Verdict:
         return [_no_audio(facts)]
     if log is not None and log.failed_stages:
         stage = _failed_stage(log)
-        return [Finding(BY_STAGE.get(stage, "AUD099"), f"the worker apologised: stage {stage}")]
+        which = f"stage {stage}" if stage in BY_STAGE else "no stage says that it failed"
+        return [Finding(BY_STAGE.get(stage, "AUD099"), f"the worker apologised: {which}")]
     if facts.replied:
         return []
     if log is not None and (closed := _by_reason(log)):
@@ -190,7 +191,7 @@ def _no_audio(facts: Facts) -> Finding:
     if not counters.frames_in:
         return Finding("MED010", f"{counters.packets_in} packets came, none could be decoded")
     if not counters.published:
-        return Finding("MED006", f"{counters.frames_in} frames came, none was published")
+        return Finding("MED099", f"{counters.frames_in} frames came, none was published")
     return Finding("MED099", "packets were counted on both ways")
 
 

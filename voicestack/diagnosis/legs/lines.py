@@ -13,6 +13,15 @@ from voicestack.lines.wanted import networks, wanted
 
 LEG = "lines"
 TIMEOUT_S = 2.0
+# What callers notice of a field that somebody changed (protocol sip/sip.go: trunks compare
+# digits, rules compare letters; agents are asked for as a room is made).
+EFFECTS = {
+    ("trunk", "numbers"): "other numbers are answered",
+    ("trunk", "allowed_addresses"): "calls from other addresses are let in, ours may not be",
+    ("rule", "inbound_numbers"): "only these callers get in, compared letter by letter",
+    ("rule", "room_config"): "another agent is asked for, or none: then it rings and nobody comes",
+    ("rule", "rule"): "calls meet in a room that may be there already: no agent is asked for then",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,9 @@ def _of_line(number: str, steps: list[Step]) -> Finding:
     if all(step.verb == "delete" for step in steps):
         return Finding("LIN009", f"a {what} that the file does not have", number)
     fields = ", ".join(name for step in steps for name in step.fields)
-    return Finding("LIN002", f"its {what} differs: {fields}", number)
+    effects = [EFFECTS.get((step.kind, name), "") for step in steps for name in step.fields]
+    seen = "; ".join((f"its {what} differs: {fields}", *filter(None, effects)))
+    return Finding("LIN002", seen, number)
 
 
 CHECKS = (

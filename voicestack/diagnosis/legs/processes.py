@@ -274,7 +274,7 @@ def judge_ready(facts: ReadyFacts) -> Verdict:
     """Everything else is fine, so the cause is unknown."""
     if facts.contained:
         return [
-            Finding("CON002", "its health check fails", name, log_of(name))
+            Finding("CON099", "its health check fails", name, log_of(name))
             for name in facts.not_ready
         ]
     return [Finding("PRC099", "its readiness probe fails", name) for name in facts.not_ready]

@@ -68,7 +68,7 @@ def judge(facts: Facts) -> Verdict:
         return [Finding("SND002", "a track came, and it is silent")]
     for heard, played in pairs:
         if heard is not None and abs(heard - played) > tones.TOLERANCE_HZ:
-            return [Finding("SND003", f"{played:.0f} Hz were played, {heard:.0f} Hz heard")]
+            return [Finding("SND099", f"{played:.0f} Hz were played, {heard:.0f} Hz heard")]
     return []
 
 
