@@ -1,5 +1,5 @@
 # The commands of this project. Each does all the set-up that it needs.
-.PHONY: up down status logs doctor setup test test-stack test-long test-agents check format bench bench-voicemail bench-deploy bench-diagnosis bench-scripts lock clean help
+.PHONY: up down status logs doctor setup test test-stack test-long test-attempts test-agents check format bench bench-voicemail bench-deploy bench-diagnosis bench-scripts lock clean help
 SHELL := /bin/bash
 PYTHON := .venv/bin/python
 
@@ -43,7 +43,7 @@ setup:  ## install what is missing, start nothing
 	@$(PYTHON) scripts/setup.py
 
 # Tests want the same weights everywhere: those that packages carry, not the hub's.
-test test-stack test-long bench bench-voicemail bench-diagnosis: export MODELS_SOURCE ?= packages
+test test-stack test-long test-attempts bench bench-voicemail bench-diagnosis: export MODELS_SOURCE ?= packages
 
 test:  ## everything that this machine can run: checks, unit tests, real calls
 	@scripts/bootstrap.sh --dev
@@ -65,6 +65,11 @@ test-long:  ## deploys with five calls up: many minutes of both cores
 	@scripts/bootstrap.sh --dev
 	@$(PYTHON) scripts/setup.py
 	@$(PYTHON) -m pytest tests/long
+
+test-attempts:  ## fifty attempts to misuse an agent, as text and on the telephone; counts them
+	@scripts/bootstrap.sh --dev
+	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) -m pytest -q -s tests/unit/agent/test_injection.py tests/long/test_attempts.py
 
 check:  ## format, lint, types, who may import whom
 	@.venv/bin/ruff format --check .

@@ -4,6 +4,8 @@ In English, as the stack's ears are: spoken by a synthesised voice through SIP a
 brought in by the knowledge folder; before a model that obeys all of them.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +29,19 @@ def rows(payloads: list[Payload]) -> list[list[Payload]]:
     return [payloads[at : at + IN_A_CALL] for at in range(0, len(payloads), IN_A_CALL)]
 
 
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Counter[str]]:
+    """What came to nothing, said at the end (`make test-attempts`)."""
+    held: Counter[str] = Counter()
+    yield held
+    told = ", ".join(f"{count} {how}" for how, count in held.items())
+    print(f"\nattempts on the telephone without an unauthorised tool call: {told}")
+
+
 @pytest.mark.parametrize("row", rows(ENGLISH), ids=lambda row: row[0].text[:30])
-async def test_spoken(stack: Stack, models: FakeModels, office: Phone, row: list[Payload]) -> None:
+async def test_spoken(
+    stack: Stack, models: FakeModels, office: Phone, tally: Counter[str], row: list[Payload]
+) -> None:
     """Nothing is done that the caller may not have; what he dictates is a message, cut to size."""
     began = attempts.now()
     async with attempts.talking(stack, models, office) as talk:
@@ -38,6 +51,7 @@ async def test_spoken(stack: Stack, models: FakeModels, office: Phone, row: list
     messages = attempts.written(stack, began)
     assert bool(messages) == any(each.tool == FLOOD for each in row)
     assert all(len(each) <= 2000 for each in messages)
+    tally["spoken"] += len(row)
 
 
 @pytest.mark.parametrize("row", rows(list(BROUGHT_IN)), ids=lambda row: row[0].text[:30])
@@ -46,6 +60,7 @@ async def test_brought_in(
     environ: dict[str, str],
     models: FakeModels,
     office: Phone,
+    tally: Counter[str],
     row: list[Payload],
 ) -> None:
     """A text that was looked up gives no orders: what it wants is not done, or is asked first."""
@@ -58,3 +73,4 @@ async def test_brought_in(
             await talk.brought_in(payload, topic)
             await talk.nothing_happened()
     assert attempts.written(stack, began) == []
+    tally["brought in by a tool"] += len(row)
