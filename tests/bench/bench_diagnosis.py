@@ -68,8 +68,10 @@ def measured(where: str, mode: str, runs: int) -> Report:
         "stack": where,
         "mode": mode,
         "runs": runs,
-        "findings": [each["code"] for report in both for each in report["findings"]],
-        "unknown": [u["why"] for r in both for check in r["checks"] for u in check["unknown"]],
+        "findings": [f"{f['code']}: {f['seen']}" for r in both for f in r["findings"]],
+        "unknown": [
+            f"{c['check']}: {u['why']}" for r in both for c in r["checks"] for u in c["unknown"]
+        ],
         "whole": seconds(whole),
         "quick": seconds(quick),
     }
