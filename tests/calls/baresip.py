@@ -19,8 +19,8 @@ from tests.calls.world import ROOT
 from tests.speech import RATE_HZ, Utterance
 from voicestack.phone.wire import g711
 
-START_S = 15.0
-EVENT_S = 30.0
+START_S = 40.0
+EVENT_S = 60.0
 WAV_HEADER_BYTES = 44
 # The greeting is over, or nearly: agents can be interrupted.
 AFTER_S = 4.0

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.calls.elsewhere import DOMAIN, Machines
 from voicestack.native.up import Stack
 
 URL = f"https://{DOMAIN}/"
 RATE_HZ = 48_000
+# Beside two stacks on two cores a click may take longer to show than Playwright's 5 s.
+SHOWN_MS = 20_000
 # The greeting takes some 3 s; a question that comes into it would be an interruption.
 BEFORE_S, AFTER_S = 7.0, 60.0
 # Who is not answered asks again: on a busy machine the agent may come after the first question.
@@ -94,6 +96,7 @@ async def running(
         if microphone
         else ["--deny-permission-prompts"]
     )
+    expect.set_options(timeout=SHOWN_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=program,
@@ -130,6 +133,6 @@ async def signed_in(browser: Browser, stack: Stack) -> Page:
 
 
 async def heard(page: Page) -> float:
-    """Measure how loud the agent is, as a share of full scale."""
+    """Measure for a second how loud the agent is, as a share of full scale."""
     loudness: float = await page.evaluate(HEARD)
     return loudness

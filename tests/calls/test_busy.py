@@ -10,7 +10,7 @@ from tests.speech import Utterance
 from voicestack.native.up import Stack
 from voicestack.phone import Phone
 
-REPLY_S = 15.0
+REPLY_S = 30.0
 
 
 def burn() -> None:

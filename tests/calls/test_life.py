@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
@@ -19,8 +18,8 @@ from voicestack.native.supervisor import Supervisor
 from voicestack.native.up import Stack
 
 # The figures are 25 s and 30 s; bounds here leave room for a busy machine.
-SECOND_UP_S = 60.0
-RESTORED_S = 45.0
+SECOND_UP_S = 120.0
+RESTORED_S = 90.0
 
 
 def test_up_while_up_changes_nothing(stack: Stack) -> None:
@@ -33,6 +32,7 @@ async def test_lines_come_back_when_redis_forgets(
 ) -> None:
     """FLUSHALL takes every number away; control puts them back, and the phone works."""
     held = credentials.read(stack.settings)
+    before = lines_changed(stack)
     subprocess.run(
         ["redis-cli", "-p", str(stack.ports["redis"]), "flushall"],
         env={"REDISCLI_AUTH": held.redis_password, "PATH": "/usr/bin:/bin"},
@@ -40,17 +40,15 @@ async def test_lines_come_back_when_redis_forgets(
         capture_output=True,
     )
     async with asyncio.timeout(RESTORED_S):
-        await lines_applied_after(stack, time.time())
+        while lines_changed(stack) == before:
+            await asyncio.sleep(0.5)
     # Rooms are forgotten as well: a call of before may hold its line for some seconds.
     await seconds_until_a_call_works(stack, utterances[0])
 
 
-async def lines_applied_after(stack: Stack, moment_s: float) -> None:
-    """Wait for control to say that it changed something."""
-    seen = world.log_text(stack, "control").count('"line changed"')
-    while world.log_text(stack, "control").count('"line changed"') == seen:
-        assert time.time() > moment_s - 1
-        await asyncio.sleep(0.5)
+def lines_changed(stack: Stack) -> int:
+    """How often control has said that it changed something."""
+    return world.log_text(stack, "control").count('"line changed"')
 
 
 def test_nothing_listens_beyond_loopback(stack: Stack) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from livekit.api import RoomAgentDispatch
 
@@ -26,9 +27,16 @@ from voicestack.outbound.ledger import Ledger, file_of
 from voicestack.outbound.rules import Trunk
 from voicestack.phone import Heard, IncomingCall, Phone
 from voicestack.phone.wire import sip
+from voicestack.phone.wire.g711 import FRAME_S, FRAME_SAMPLES
 
 NUMBER = "+15105550123"
 MESSAGE, MESSAGE_HZ = "Your order is ready.", 1500
+WITHIN_S = 30.0
+# A tone that nothing was cut from, but for a packet or two of a busy machine; words that began too
+# early lose more.
+WHOLE_S = fakes.TONE_S - 0.12
+# The tone has some 5000; what G.711 makes of silence has none.
+LOUD = 500
 LINES = """\
 version: 1
 lines: []
@@ -107,7 +115,7 @@ async def called(
         rules(environ, far_end.address[1])
         result = await make_call(environ, NUMBER, *arguments)
         assert rung.is_set(), f"the far end was never called: {result}"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             await task
     return result
 
@@ -120,14 +128,14 @@ async def test_an_answered_call_hears_the_agent(stack: Stack, environ: dict[str,
         incoming.ring()
         await asyncio.sleep(0.5)
         call = incoming.accept()
-        heard.append(await call.listen(timeout_s=10))
+        heard.append(await call.listen(timeout_s=WITHIN_S))
         await call.hang_up()
 
     code, answer, progress = await called(environ, pick_up, "--wait", "--agent", "sales")
     assert (code, answer["result"], answer["sip_code"]) == (0, "answered", 200)
     assert "ringing" in progress
     assert is_tone(heard[0].samples, fakes.TONE_HZ)
-    assert lasted_s(heard[0]) > fakes.TONE_S - 0.06
+    assert lasted_s(heard[0]) > WHOLE_S
     office = Office.with_settings(stack.settings)
     newest = (await office.control("/calls?limit=1"))["calls"][0]
     assert (newest["direction"], newest["agent"], newest["result"]) == (
@@ -187,10 +195,10 @@ async def test_nobody_picks_up(stack: Stack, environ: dict[str, str]) -> None:
 
 
 def lasted_s(heard: Heard) -> float:
-    """How long something was heard."""
-    assert heard.first_audio_at is not None
-    assert heard.last_audio_at is not None
-    return heard.last_audio_at - heard.first_audio_at
+    """For how long something was heard, by the clock of who sent it: packets may come late."""
+    whole = len(heard.samples) // FRAME_SAMPLES * FRAME_SAMPLES
+    frames = np.abs(heard.samples[:whole].astype(np.int32)).reshape(-1, FRAME_SAMPLES)
+    return float((frames.max(axis=1, initial=0) > LOUD).sum()) * FRAME_S
 
 
 async def test_a_person_speaks_first(stack: Stack, environ: dict[str, str]) -> None:
@@ -201,9 +209,9 @@ async def test_a_person_speaks_first(stack: Stack, environ: dict[str, str]) -> N
     async def answer(incoming: IncomingCall) -> None:
         call = incoming.accept()
         said = await call.say(hello, rate_hz=speech.RATE_HZ)
-        heard = await call.listen(timeout_s=10)
+        heard = await call.listen(timeout_s=WITHIN_S)
         times.extend([said.speech_ended_at, heard.first_audio_at or 0.0])
-        assert lasted_s(heard) > fakes.TONE_S - 0.06
+        assert lasted_s(heard) > WHOLE_S
         await call.hang_up()
 
     code, answer_, _ = await called(environ, answer, "--purpose", "your order")
@@ -226,14 +234,14 @@ async def test_a_voicemail_gets_its_message_after_the_beep(
         began = time.monotonic()
         said = await call.say(whole, rate_hz=speech.RATE_HZ)
         beeped_at.append(said.finished_at)
-        heard.append(await call.listen(timeout_s=15, since=began))
+        heard.append(await call.listen(timeout_s=WITHIN_S, since=began))
         await call.ended.wait()
 
     arguments = ("--message", MESSAGE, "--wait")
     code, answer, _ = await called(environ, record, *arguments)
     assert (code, answer["result"]) == (14, "voicemail")
     assert is_tone(heard[0].samples[-8000:], fakes.TONE_HZ)
-    assert lasted_s(heard[0]) > fakes.TONE_S - 0.06
+    assert lasted_s(heard[0]) > WHOLE_S
     assert (heard[0].first_audio_at or 0.0) > beeped_at[0]
     office = Office.with_settings(stack.settings)
     assert (await office.control("/calls?limit=1"))["calls"][0]["result"] == "voicemail"
@@ -252,9 +260,9 @@ async def test_a_beep_in_the_talk_is_a_voicemails(
     async def record(incoming: IncomingCall) -> None:
         call = incoming.accept()
         await call.say(hello, rate_hz=speech.RATE_HZ)
-        assert await call.first_audio(timeout_s=10) is not None, "nobody greeted a person"
+        assert await call.first_audio(timeout_s=WITHIN_S) is not None, "nobody greeted a person"
         said = await call.say(whole, rate_hz=speech.RATE_HZ)
-        heard.append(await call.listen(timeout_s=15, since=said.finished_at))
+        heard.append(await call.listen(timeout_s=WITHIN_S, since=said.finished_at))
         await call.ended.wait()
 
     code, answer, _ = await called(environ, record, "--message", MESSAGE, "--wait")
@@ -273,15 +281,15 @@ async def test_call_screening_is_told_who_calls_and_why(
     async def put_through(incoming: IncomingCall) -> None:
         call = incoming.accept()
         await call.say(assistant, rate_hz=speech.RATE_HZ)
-        assert is_tone((await call.listen(timeout_s=15)).samples, fakes.TONE_HZ)
+        assert is_tone((await call.listen(timeout_s=WITHIN_S)).samples, fakes.TONE_HZ)
         await call.say(hello, rate_hz=speech.RATE_HZ)
-        assert lasted_s(await call.listen(timeout_s=15)) > fakes.TONE_S - 0.06
+        assert lasted_s(await call.listen(timeout_s=WITHIN_S)) > WHOLE_S
         await call.hang_up()
 
     async def hang_up(incoming: IncomingCall) -> None:
         call = incoming.accept()
         await call.say(assistant, rate_hz=speech.RATE_HZ)
-        assert is_tone((await call.listen(timeout_s=15)).samples, fakes.TONE_HZ)
+        assert is_tone((await call.listen(timeout_s=WITHIN_S)).samples, fakes.TONE_HZ)
         await call.hang_up()
 
     code, answer, _ = await called(environ, put_through, "--purpose", "your order")

@@ -1,5 +1,6 @@
 """People talk to the agent in a browser, over whatever their network lets through."""
 
+import asyncio
 import json
 import os
 import re
@@ -30,7 +31,7 @@ QUESTION, QUESTION_HZ = "silero-talk-000.03", 16_000  # "... how do I get to Dub
 UNDERSTOOD = re.compile(r"how do i get|dublin", re.IGNORECASE)
 # Silence is 0; the voice has some 0.05 to 0.2.
 AUDIBLE = 0.005
-STARTS_MS, ANSWERS_MS = 20_000, 30_000
+STARTS_MS, ANSWERS_MS = 40_000, 60_000
 UDP, ICE_TCP = "-p udp", "-p tcp --dport 7881"
 # Prints the ports that take a connection.
 CONNECT = """
@@ -73,7 +74,9 @@ async def talk(page: Page, starts_ms: int = STARTS_MS) -> None:
     """Press Talk, hear the greeting, be heard."""
     await page.get_by_role("button", name="Talk", exact=True).click()
     await expect(page.locator("#state")).to_have_text("Speaking", timeout=starts_ms)
-    assert await chromium.heard(page) > AUDIBLE
+    async with asyncio.timeout(starts_ms / 1000):
+        while await chromium.heard(page) < AUDIBLE:  # sound comes later than the word for it
+            pass
     understood = captions(page, "you").filter(has_text=UNDERSTOOD)
     await expect(understood.first).to_be_visible(timeout=ANSWERS_MS)
 

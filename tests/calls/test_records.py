@@ -1,6 +1,7 @@
 """What stays of a call: recording, record, outcome, events; and what its page is told meanwhile."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -15,11 +16,13 @@ from livekit import api, rtc
 
 from tests import fakes
 from tests.calls import world
+from tests.calls.telephony import people
 from tests.calls.test_scripts import script
 from tests.calls.test_scripts import told as said
 from tests.fakes import FakeModels
 from tests.speech import Utterance
 from tests.unit.control.receiver import Receiver, listening
+from voice_agent.opening import ASK_TEXT
 from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import Call, Phone
@@ -28,6 +31,7 @@ WITHIN_S = 40.0
 DISCLOSURE = "You talk to a computer."
 SUMMARY = '{"outcome": "message", "summary": "Call +1 510 555 0123 back."}'
 TOOL = ("take_message", '{"message": "Call +1 510 555 0123 back."}')
+ASKED_HZ = 1500
 # Sound that is there: silence is 0, the tone has 0.17, speech on a phone 0.02 and more.
 AUDIBLE = 0.01
 
@@ -74,7 +78,7 @@ def stack(environ: dict[str, str]) -> Iterator[Stack]:
 @pytest.fixture(autouse=True)
 async def office(stack: Stack, models: FakeModels) -> Office:
     """No call is up, and the language model calls no tool."""
-    models.tool = None
+    models.tool, models.tones = None, {}
     made = Office.with_settings(stack.settings)
     await world.no_rooms(made)
     return made
@@ -87,9 +91,9 @@ async def told(receiver: Receiver) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def eventually(look: Callable[[], Any]) -> Any:
+async def eventually(look: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
     """Look until there is something: logs, files and histories tell of no changes."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within_s):
         while not (seen := await look()):
             await asyncio.sleep(0.1)
     return seen
@@ -146,12 +150,7 @@ async def test_a_call_leaves_its_record(
         assert await decided(stack, call, room, "1")
         await call.listen()
         models.tool = TOOL
-        await call.say(utterances[0].path)
-
-        async def used() -> bool:
-            return any(messages[-1]["role"] == "tool" for messages in models.asked)
-
-        await eventually(used)
+        await until_used(call, models, utterances[0])
         models.tool = None
 
     async def ended() -> dict[str, Any] | None:
@@ -164,7 +163,7 @@ async def test_a_call_leaves_its_record(
     assert file.parent.stat().st_mode & 0o777 == 0o700
     assert min(channels(file)) > AUDIBLE
     shown = await office.control(f"/calls/{room}")
-    (tool,) = shown["tools"]
+    tool = shown["tools"][0]
     assert (tool["name"], tool["ok"]) == ("take_message", True)
     assert tool["arguments"] == '{"message": "Call (number)23 back."}'
     assert (shown["outcome"], shown["summary"]) == ("message", "Call (number)23 back.")
@@ -177,6 +176,19 @@ async def test_a_call_leaves_its_record(
         *("call.started", "call.answered", "call.ended")
     }
     await commands(environ, room, told)
+
+
+async def until_used(call: Call, models: FakeModels, utterance: Utterance) -> None:
+    """Ask until the tool was called: a busy machine apologizes, and people ask again."""
+
+    async def used() -> bool:
+        return any(messages[-1]["role"] == "tool" for messages in models.asked)
+
+    async with asyncio.timeout(3 * WITHIN_S):
+        while not await used():
+            await call.say(utterance.path)
+            with contextlib.suppress(TimeoutError):
+                await eventually(used, within_s=WITHIN_S / 2)
 
 
 async def commands(environ: dict[str, str], room: str, told: Receiver) -> None:
@@ -220,16 +232,17 @@ async def test_a_caller_who_says_no_is_not_recorded(stack: Stack, office: Office
 
 
 async def test_a_spoken_no_is_heard(
-    stack: Stack, office: Office, utterances: list[Utterance]
+    stack: Stack, models: FakeModels, office: Office, utterances: list[Utterance]
 ) -> None:
     """A sentence with a no in it, by a human voice: no file, and the call goes on."""
+    models.tones = {ASK_TEXT: ASKED_HZ}
     refusal = next(each for each in utterances if "This is not a normal" in each.text)
     async with Phone() as phone:
         call = await phone.dial(world.NUMBER, server=world.server(stack), ring_timeout_s=20)
         room = await room_of(office)
-        # Both notices are over; what is said into one that must be heard is not listened to.
-        while (await call.listen(timeout_s=2)).first_audio_at is not None:
-            pass
+        # To its end: what is said into a notice that must be heard is not listened to.
+        await people.hears(call, ASKED_HZ)
+        await call.listen()
         await call.say(refusal.path)
         assert not await decided(stack, call, room, "")
         assert (await call.listen(timeout_s=10)).first_audio_at is not None

@@ -25,6 +25,8 @@ from voicestack.phone import Call, Phone
 # The promise is 3 s, kept by `make bench-scripts` on an idle machine; at a load of 15 it was 9 s.
 DOWN_S = float(os.environ.get("DOWN_S", "15"))
 LIMIT_S = 60
+# A phone whose BYE is lost on a busy machine gets another; who waits for it has time.
+UNTOLD_S = 20
 # Each call from a number of its own.
 CALLERS = itertools.count(1)
 SCENARIOS = world.ROOT / "tests/agents/receptionist.yaml"
@@ -225,7 +227,7 @@ async def test_a_caller_is_muted_and_removed(stack: Stack, environ: dict[str, st
         assert (await told(environ, "rooms", "mute", room, caller))["muted"] is True
         assert (await told(environ, "rooms", "mute", room, caller, "--off"))["muted"] is False
         await told(environ, "rooms", "remove", room, caller)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(UNTOLD_S):
             await call.ended.wait()
         assert (await script(environ, "rooms", "remove", room, "nobody")).returncode == 1
 
@@ -295,7 +297,7 @@ async def test_a_call_is_hung_up_and_told_of(stack: Stack, environ: dict[str, st
     async with a_call(stack) as call:
         room = await room_of_the_call(environ)
         assert room in (await told(environ, "hangup", "--all"))["ended"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(UNTOLD_S):
             await call.ended.wait()
     newest = (await told(environ, "calls", "list", "--limit", "1"))["calls"][0]
     assert (newest["room"], newest["agent"]) == (room, "receptionist")

@@ -42,7 +42,7 @@ lines:
 phones: [] # by scripts/phones.py
 """
 OPEN, CLOSED = "+15550100", "+15550101"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")

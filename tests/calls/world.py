@@ -95,7 +95,7 @@ def running(folder: Path, **more: str) -> Iterator[Stack]:
 
 async def no_rooms(office: Office) -> None:
     """End what earlier tests left, and wait until it is gone."""
-    async with asyncio.timeout(30), office.livekit() as client:
+    async with asyncio.timeout(60), office.livekit() as client:
         while rooms := (await client.room.list_rooms(api.ListRoomsRequest())).rooms:
             for room in rooms:
                 with contextlib.suppress(api.ServerError):  # it has just ended by itself

@@ -88,7 +88,7 @@ async def redis_replica(patient: Patient) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def redis_paused(patient: Patient) -> AsyncIterator[None]:
     """CLIENT PAUSE: connections are taken, commands wait."""
-    patient.redis("client", "pause", "3000", "all")
+    patient.redis("client", "pause", "5000", "all")
     yield
     await asyncio.to_thread(patient.redis, "ping")  # answered when the pause is over
 
@@ -181,7 +181,7 @@ async def port_taken(patient: Patient) -> AsyncIterator[None]:
 
 
 async def until_listening(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -325,14 +325,14 @@ async def control_has_looked(patient: Patient) -> None:
     """Wake control and wait for its round: the next one is ten seconds away."""
     seen = world.log_text(patient.stack, "livekit").count("API SIP.ListSIPDispatchRule")
     patient.stack.settings.lines_file.touch()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while world.log_text(patient.stack, "livekit").count("API SIP.ListSIPDispatchRule") == seen:
             await asyncio.sleep(0.05)
 
 
 async def lines_are_right(patient: Patient) -> None:
     """Wait until control has put everything back."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await patient.codes(LINES):
             patient.stack.settings.lines_file.touch()
             await asyncio.sleep(0.3)

@@ -171,7 +171,7 @@ async def killed_for_memory(patient: Patient) -> None:
         call = await faults.until_answered(patient, phone)
         await call.first_audio(timeout_s=10)
         os.kill(job_pid(patient), signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while deaths(patient) == seen:
                 await asyncio.sleep(0.05)
 

@@ -14,7 +14,7 @@ from typing import Any
 from livekit import api
 
 from tests.calls import world
-from tests.diagnosis.patient import only
+from tests.diagnosis.patient import looked, only
 from voicestack import credentials, settings
 from voicestack.diagnosis import checks, doctor, outside, packets
 from voicestack.diagnosis.legs import names, page, server, tls, ways
@@ -69,13 +69,15 @@ async def examined(
     order: Mapping[str, Any], load: Callable[[], Settings], clock: Callable[[], float]
 ) -> dict[str, Any]:
     """The report, with what a merge needs."""
-    report, context = await doctor.examine(world.ROOT, which(order), load=load, clock=clock)
+    report, context = await looked(
+        lambda: doctor.examine(world.ROOT, which(order), load=load, clock=clock)
+    )
     notes: dict[str, Any] = {}
     if "outside" in order:
         notes = await outside.notes_of(outside.target_of(order["outside"], world.NUMBER))
-    elif "count_s" in order:
+    elif "count" in order:
         print(json.dumps({"counting": True}), flush=True)
-        packed = await packets.count(context, order["count_s"])
+        packed = await packets.count(context, lambda: asyncio.to_thread(sys.stdin.readline))
         notes = {"address": str(context.settings.node_ip), "packets": packed}
     return report.as_json() | {"notes": notes}
 

@@ -23,7 +23,8 @@ import pytest
 from tests.calls import world
 
 PREFIX = "voicestack-lab-"
-START_TIMEOUT_S, LOOK_TIMEOUT_S = 150, 90
+START_TIMEOUT_S, LOOK_TIMEOUT_S = 300, 120
+MOST_LOOKS = 3
 
 
 # RFC 5737: addresses of documentation, which are nobody's.
@@ -89,9 +90,12 @@ class Lab:
         options += ["--quick"] if quick else []
         where = self.outside if from_outside else self.name
         script = [sys.executable, "scripts/sanity_check.py", "--json", *options]
-        done = self.attempt(*script, where=where)
-        report: dict[str, Any] = json.loads(done.stdout)
-        assert done.returncode == report["exit_code"]
+        for _ in range(MOST_LOOKS):
+            done = self.attempt(*script, where=where)
+            report: dict[str, Any] = json.loads(done.stdout)
+            assert done.returncode == report["exit_code"]
+            if "took longer" not in done.stdout:  # or, as it says itself, "run it once more"
+                break
         return report
 
     @contextlib.contextmanager

@@ -44,11 +44,8 @@ class Served:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 cwd=world.ROOT, env=dict(os.environ),
             )  # fmt: skip
-        assert doctor.stdin
         assert doctor.stdout
-        whole = {"folder": str(self.folder), "environ": self.environ, **order}
-        doctor.stdin.write(json.dumps(whole) + "\n")
-        doctor.stdin.flush()
+        self.tell(json.dumps({"folder": str(self.folder), "environ": self.environ, **order}), place)
         stdout = doctor.stdout
 
         def end() -> dict[str, Any]:
@@ -58,6 +55,13 @@ class Served:
             return said
 
         return end
+
+    def tell(self, line: str, where: str = "") -> None:
+        """One line to the doctor on a machine."""
+        doctor = self.doctors[where or self.lab.name]
+        assert doctor.stdin
+        doctor.stdin.write(line + "\n")
+        doctor.stdin.flush()
 
     def canaries(self) -> list[str]:
         """What no report may hold: every secret of the stack, and the beginning of any token."""

@@ -50,7 +50,7 @@ def test_a_firewall_is_named_by_its_direction(
     with network.firewall(*(RULES[name] for name in dropped)):
         report = network.diagnose()
     assert [finding["code"] for finding in report["findings"]] == expected
-    assert report["took_s"] < 60
+    assert report["took_s"] < 90
     if not expected:
         assert report["healthy"], report
 

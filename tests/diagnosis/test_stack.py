@@ -23,7 +23,7 @@ from voicestack.phone import Phone
 pytestmark = pytest.mark.calls
 
 # The figures are 5 s and 30 s on two idle cores; the machine of a test run may be busy.
-QUICK_S, WHOLE_S, BROKEN_S = 10.0, 40.0, 60.0
+QUICK_S, WHOLE_S, BROKEN_S = 20.0, 80.0, 120.0
 MOST_RUNS = 20
 
 
@@ -31,9 +31,6 @@ async def test_a_healthy_stack_is_silent(patient: Patient) -> None:
     """Nothing is named and nothing stays unknown, run after run, each within its time."""
     for _ in range(MOST_RUNS):
         report = await patient.report()
-        assert report.findings == ()
-        if any("took longer" in unknown.why for unknown in unseen(report)):
-            report = await patient.report()  # what it says itself: "run it once more"
         assert (report.findings, unseen(report), report.exit_code) == ((), [], 0)
         assert report.took_s < QUICK_S
 

@@ -122,7 +122,7 @@ async def _examined(
     if order.count_s:
         talk.print(f"counting packets for {order.count_s:g} s: look from outside now")
         try:
-            notes["packets"] = await packets.count(context, order.count_s)
+            notes["packets"] = await packets.count(context, lambda: asyncio.sleep(order.count_s))
         except CannotTellError as error:
             talk.print(f"{error}: {error.unknown.decide}")
     return replace(report, notes=notes), context

@@ -8,7 +8,7 @@ counters.
 import asyncio
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from voicestack import ports
@@ -39,8 +39,10 @@ def wanted(context: Context) -> Mapping[tuple[str, int], str]:
     }
 
 
-async def count(context: Context, seconds: float) -> dict[str, dict[str, int]]:
-    """Look at the card for so long; counts by the table's keys."""
+async def count(
+    context: Context, end: Callable[[], Awaitable[object]]
+) -> dict[str, dict[str, int]]:
+    """Look at the card until the end; counts by the table's keys."""
     keys = wanted(context)
     found = {key: Count() for key in keys.values()}
     try:
@@ -53,7 +55,7 @@ async def count(context: Context, seconds: float) -> dict[str, dict[str, int]]:
         loop = asyncio.get_running_loop()
         loop.add_reader(card, _read, card, keys, found)
         try:
-            await asyncio.sleep(seconds)
+            await end()
         finally:
             loop.remove_reader(card)
     return {

@@ -21,7 +21,7 @@ from voicestack.office import Office
 from voicestack.phone import Call, Phone, audio
 from voicestack.phone.wire.g711 import Samples
 
-WITHIN_S = 20.0
+WITHIN_S = 40.0
 # A worker's first import on a busy machine.
 STARTED_S = 90.0
 OFFICE = "+15550123"

@@ -14,8 +14,8 @@ from voicestack.native.up import Stack
 from voicestack.office import Office
 from voicestack.phone import CallRefused, Phone
 
-# Sooner than a caller for whom no agent comes hears busy (control/verdict.py, BUSY_S).
-AT_ONCE_S = 2.5
+# Of minutes of ringing; that no agent was waited for is told by the history.
+AT_ONCE_S = 10.0
 
 
 async def refused(phone: Phone, stack: Stack, number: str) -> str:

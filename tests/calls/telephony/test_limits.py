@@ -36,7 +36,6 @@ async def test_a_long_call_is_warned_and_ended(
         await people.worker_known(stack, name)
         async with Phone() as phone:
             call = await people.dial(phone, stack, people.SHORT)
-            await call.listen()
             await warned_and_left(call)
         assert '"limit": "longest call"' in log.read_text()
 

@@ -56,13 +56,13 @@ async def joined(running: Servers, room: str) -> AsyncIterator[Agent]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.02)
 
 
 async def room_of(client: api.LiveKitAPI) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (rooms := (await client.room.list_rooms(api.ListRoomsRequest())).rooms):
             await asyncio.sleep(0.02)
     return rooms[0].name

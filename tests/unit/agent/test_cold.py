@@ -17,6 +17,8 @@ from voicestack.lines.apply import switchboard
 from voicestack.lines.wanted import networks, wanted
 from voicestack.phone import Faults, Phone
 
+pytestmark = pytest.mark.calls
+
 NUMBER = "+15550176"
 TARGETS = {"billing": "tel:+15550123"}
 
@@ -46,7 +48,7 @@ async def test_what_becomes_of_a_transfer(
     works: bool,
 ) -> None:
     """True only if the target has it; otherwise caller and agent still hear each other."""
-    monkeypatch.setattr(transfer, "TIMEOUT_S", 3.0)
+    monkeypatch.setattr(transfer, "TIMEOUT_S", 20.0 if refer else 3.0)
     async with (
         api.LiveKitAPI(running.url, KEY, SECRET) as client,
         switchboard(running.url, KEY, SECRET) as board,

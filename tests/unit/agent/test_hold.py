@@ -16,6 +16,8 @@ from voicestack.lines.apply import switchboard
 from voicestack.lines.wanted import networks, wanted
 from voicestack.phone import Phone
 
+pytestmark = pytest.mark.calls
+
 NUMBER = "+15550178"
 # The gateway takes a phone that sends nothing for so long for dead; 15 s in the stack.
 MEDIA_TIMEOUT_S = 2

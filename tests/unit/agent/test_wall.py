@@ -23,6 +23,8 @@ from voicestack.outbound import transfer
 from voicestack.outbound.rules import Rules, Trunk
 from voicestack.phone import Call, Phone, audio
 
+pytestmark = pytest.mark.calls
+
 NUMBER, OFFICE, ASKED = "+15550177", "+15550123", "asked-00000001"
 CALLER_HZ, OFFICE_HZ, MAIN_HZ, BRIEFING_HZ = 1700, 2300, 800, 1200
 # Beside three loud tones G.711 has noise of its own.

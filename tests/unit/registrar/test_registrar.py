@@ -25,9 +25,12 @@ from voicestack.phone import Call, CallRefused, Credentials, NoAnswer, Phone
 from voicestack.phone.wire.sip import Dialog
 from voicestack.registrar import table
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which(KAMAILIO), reason="no Kamailio: make setup installs it with --dev"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not shutil.which(KAMAILIO), reason="no Kamailio: make setup installs it with --dev"
+    ),
+    pytest.mark.calls,
+]
 ROOT = Path(__file__).resolve().parents[3]
 SECRETS = {"anna": "secret-of-anna", "bert": "secret-of-bert"}
 NUMBERS = {"anna": "+15550201", "bert": "+15550202"}
