@@ -45,13 +45,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the groups; within one nothing changes.
 
-    A call goes through eight processes and a loaded machine. What places calls has a second and a
-    third try; the summary lists each (RERUN), and each is a defect to be looked into.
+    A call goes through eight processes and a loaded machine. What places calls has a second try;
+    the summary lists each (RERUN), and each is a defect to be looked into.
     """
     items.sort(key=lambda item: position(item.nodeid.partition("::")[0]))
     for item in items:
         if item.get_closest_marker("calls"):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
