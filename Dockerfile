@@ -1,7 +1,8 @@
 # Our three images. compose.yaml builds them where they are missing: `docker compose build`.
 #   python    set-up, control, agent and the model servers: the same locked packages as the native runtime
-#   servers   livekit-server and Caddy from pinned Go modules. No released image will do: the server needs
-#             the patch of docs/decisions/sip-allow-list.md, Caddy its layer-4 app for TURN over TLS.
+#   servers   livekit-server, livekit-sip and Caddy from pinned Go modules. No released image will do: the server
+#             needs the patch of docs/decisions/sip-allow-list.md, the gateway those of hold.md and sip-tls.md there,
+#             Caddy its layer-4 app for TURN over TLS.
 #   registrar Kamailio, for softphones that register (profile registrar)
 
 FROM python:3.11.14-slim-bookworm AS packages
@@ -17,7 +18,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /app
 
 FROM python:3.11.14-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev pkg-config libopus-dev libopusfile-dev libsoxr-dev
 WORKDIR /build
 COPY requirements/servers.txt requirements/go.txt requirements/
 RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes -r requirements/servers.txt
@@ -28,14 +29,15 @@ COPY voicestack/setup/__init__.py voicestack/setup/child.py voicestack/setup/err
     voicestack/setup/gobuild.py voicestack/setup/gotool.py voicestack/setup/manifest.py voicestack/setup/packages.py \
     voicestack/setup/patches.py voicestack/setup/progress.py voicestack/setup/servers.py voicestack/setup/steps.py \
     voicestack/setup/
-# The set-up of the native runtime: the same modules, the same patch, the same flags.
-RUN VOICESTACK_CACHE=/cache python -m voicestack.setup.servers livekit-server caddy \
-    && cp -L /cache/bin/livekit-server /cache/bin/caddy /usr/local/bin/
+# The set-up of the native runtime: the same modules, the same patches, the same flags.
+RUN VOICESTACK_CACHE=/cache python -m voicestack.setup.servers livekit-server livekit-sip caddy \
+    && cp -L /cache/bin/livekit-server /cache/bin/livekit-sip /cache/bin/caddy /usr/local/bin/
 
 FROM debian:12.12-slim AS servers
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
+# libopus0 and what follows: livekit-sip's codecs.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libopus0 libopusfile0 libsoxr0 \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=build /usr/local/bin/livekit-server /usr/local/bin/caddy /usr/local/bin/
+COPY --from=build /usr/local/bin/livekit-server /usr/local/bin/livekit-sip /usr/local/bin/caddy /usr/local/bin/
 USER 10001:10001
 
 FROM debian:12.12-slim AS registrar

@@ -1,7 +1,7 @@
 """Images under the names of compose.yaml where no registry answers.
 
-Upstream's images are stood in for by Debian packages and the servers that set-up has built; our own
-are built from the unchanged Dockerfile on top of them. What is there and still fits is kept.
+Upstream's images are stood in for by Debian packages; our own are built from the unchanged
+Dockerfile on top of them. What is there and still fits is kept.
 """
 
 import contextlib
@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.servers import binary
 from tests.stack.engine import HOME, Engine, engine
 
 FOLDER = Path(__file__).parent / "images"
@@ -23,14 +22,13 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 SUITE = "bookworm"
 # Layers of earlier versions are of use for as long.
 UNUSED = "72h"
-# Two servers with Go's caches, two sets of Python packages; 4.4 GB were measured.
+# Three servers with Go's caches, two sets of Python packages; 4.4 GB were measured.
 BUILD_BYTES, AGAIN_BYTES = 6e9, 2e9
 # Stand-in → the beginning of the name that it takes in compose.yaml or Dockerfile.
 STAND_INS = {
     "debian": "debian:",
     "python": "python:",
     "redis": "redis:",
-    "livekit-sip": "livekit/sip:",
 }
 
 
@@ -97,8 +95,6 @@ def upstream(checkout: Path) -> dict[str, str]:
 def _stand_ins(builder: Engine, checkout: Path, context: Path) -> None:
     names = upstream(checkout)
     shutil.copyfile(AUTHORITIES, context / AUTHORITIES.name)
-    shutil.copyfile(binary("livekit-sip").resolve(), context / "livekit-sip")
-    (context / "livekit-sip").chmod(0o755)
     _root_file_system(context / "debian.tar")
     for stand_in, name in names.items():
         builder.docker(
@@ -124,7 +120,7 @@ def _digest(checkout: Path) -> str:
     for path in sorted(_sources(checkout)):
         digest.update(f"{path.relative_to(checkout)} {path.stat().st_mode}\n".encode())
         digest.update(path.read_bytes())
-    for path in (*sorted(FOLDER.iterdir()), binary("livekit-sip").resolve(), AUTHORITIES):
+    for path in (*sorted(FOLDER.iterdir()), AUTHORITIES):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -143,7 +139,7 @@ def _sources(checkout: Path) -> Iterator[Path]:
 if __name__ == "__main__":
     from tests.stack.world import bare_checkout
 
-    # Before the tests: two servers are compiled, and calls beside that would have to wait.
+    # Before the tests: three servers are compiled, and calls beside that would have to wait.
     if os.geteuid() == 0:
         print("images of the containers: the first time takes some minutes", flush=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -36,7 +36,7 @@ HOSTS = f"""127.0.0.1 localhost
 {STACK_IP} {DOMAIN} {TURN_DOMAIN}
 {PHONE_IP} {FAR_NAME}
 """
-# What an operator writes for a name, a relay over TLS, and softphones that register.
+# What an operator writes for a name, a relay and SIP over TLS, and softphones that register.
 MINE = "sip/mine.yaml"
 PUBLIC = f"""\
 DOMAIN={DOMAIN}
@@ -44,6 +44,7 @@ TURN_DOMAIN={TURN_DOMAIN}
 LINES_FILE={MINE}
 REGISTRAR=on
 COMPOSE_PROFILES=registrar
+SIP_TLS=on
 """
 SERVICES = ("redis", "livekit", "sip", "control", "llm", "tts", "agent", "caddy")
 

@@ -59,9 +59,6 @@ def checked(checkout: Path) -> Settings:
         must = "lies outside sip/, the one folder that `control` is given"
         fix = "move the file to sip/, and set LINES_FILE=sip/NAME"
         raise SettingsError([Fault(".env", where, str(held.lines_file), must, fix)])
-    if held.sip_tls == "on":  # docs/decisions/sip-tls.md
-        must = "is for the native runtime: this image of livekit-sip lets its certificate run out"
-        raise SettingsError([Fault(".env", "SIP_TLS", "on", must, "remove it, or use `make up`")])
     defaults = Defaults(agent=held.agent_name, max_call_minutes=held.max_call_minutes)
     parse(held.lines_file, secrets=credentials.directory_of(held), defaults=defaults)
     return held

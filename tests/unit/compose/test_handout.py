@@ -163,12 +163,6 @@ def test_a_bad_line_is_told_before_anything_starts(
     assert "form" in raised.value.report()
 
 
-def test_sip_over_tls_is_refused(tmp_path: Path) -> None:
-    """The image's livekit-sip would show a certificate that has run out, some day."""
-    with pytest.raises(SettingsError, match="SIP_TLS"):
-        checked(checkout(tmp_path, "SIP_TLS=on", "version: 1\nlines: []\n"))
-
-
 def test_a_full_disk_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

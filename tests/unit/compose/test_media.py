@@ -17,7 +17,10 @@ from voicestack.native.render import MEDIA_TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.yaml")["services"]
-COMPOSE: dict[str, Any] = YAML(typ="safe").load(ROOT / "compose.media.yaml")
+READER = YAML(typ="safe")
+# Compose's own: what `extends` brought is taken away.
+READER.constructor.add_constructor("!reset", lambda *_: None)
+COMPOSE: dict[str, Any] = READER.load(ROOT / "compose.media.yaml")
 MEDIA: dict[str, dict[str, Any]] = COMPOSE["services"]
 BOTH = {"EGRESS": "on", "INGRESS": "on", "LISTEN": "lan"}
 # Every key that upstream reads: yaml tags of pkg/config in livekit/egress v1.14.1 and
@@ -54,18 +57,19 @@ def rendered(tmp_path: Path, **environ: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["egress", "ingress"])
-def test_each_is_bounded_and_closed_like_the_gateway(name: str) -> None:
-    """What stands in compose.yaml of `sip` holds, unless it is said anew; nothing opens it."""
+def test_each_is_bounded_and_closed_like_the_server(name: str) -> None:
+    """What stands in compose.yaml of `livekit` holds, unless it is said anew; nothing opens it."""
     own = MEDIA[name]
-    assert own["extends"] == {"file": "compose.yaml", "service": "sip"}
+    assert own["extends"] == {"file": "compose.yaml", "service": "livekit"}
+    assert own["build"] is None  # upstream's image: ours would be built under its name
     assert own["profiles"] == [name]
     assert not own.keys() & {"user", "read_only", "cap_drop", "cap_add", "security_opt", "ports"}
     assert not own.keys() & {"privileged", "network_mode", "logging", "devices", "restart"}
     assert own["mem_limit"]
     assert f"{name}-config:/state/config:ro" in own["volumes"]
-    # Not the gateway's: an entry of the same target takes its place, and so does the entrypoint.
-    assert own["entrypoint"] != BASE["sip"]["entrypoint"]
-    assert [each.split(":")[1] for each in BASE["sip"]["volumes"]] == ["/state/config"]
+    # Not the server's: an entry of the same target takes its place, and so does the entrypoint.
+    assert own["entrypoint"] != BASE["livekit"]["entrypoint"]
+    assert [each.split(":")[1] for each in BASE["livekit"]["volumes"]] == ["/state/config"]
     assert re.search(r"^livekit/\w+:v\d+\.\d+\.\d+$", own["image"])
 
 
