@@ -51,7 +51,6 @@ def running(stack: World) -> str:
     return stack.engine.docker("exec", "voicestack-agent-1", "cat", f"/app/{WORKER}")
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("first")
 def test_a_call_lives_through_an_upgrade_to_its_end(stack: World, question: Utterance) -> None:
     """It is asked questions while the old version waits for it, and answers; then v2 runs.
