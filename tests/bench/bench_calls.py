@@ -150,6 +150,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer turns: about 15 minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
+    machine.phones_do_not_wait()
     result = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for name, figures in measured(Path(folder), quick=options.quick):
