@@ -15,24 +15,21 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from livekit import api, rtc
+from livekit import rtc
 
 from tests import servers
 from tests.bench import machine
 from tests.bench.bench_calls import show, spread
 from tests.calls.hearing import tone
 from tests.calls.test_busy import busy_cores
-from tests.servers import KEY, SECRET, Servers
-from tests.unit.agent.scripted import room_of
-from tests.unit.lines.test_lines_plan import LINE
-from voicestack.lines.apply import switchboard
-from voicestack.lines.wanted import networks, wanted
-from voicestack.phone import Call, Phone, audio
+from tests.servers import Servers
+from tests.unit.agent.scripted import dialling, enter
+from voicestack.phone import Call, audio
 
 NUMBER = "+15550179"
 TONE_HZ, LOUD = 1000, 1000
@@ -97,8 +94,6 @@ def pieces(seconds: float) -> list[bytes]:
 @contextlib.asynccontextmanager
 async def participant(running: Servers, room: str) -> AsyncIterator[Participant]:
     """One in the room, as an agent is."""
-    grants = api.VideoGrants(room_join=True, room=room, agent=True)
-    token = api.AccessToken(KEY, SECRET).with_identity("agent").with_kind("agent")
     made = rtc.Room()
     one = Participant(made)
     tasks = []
@@ -108,7 +103,7 @@ async def participant(running: Servers, room: str) -> AsyncIterator[Participant]
         if isinstance(track, rtc.RemoteAudioTrack):
             tasks.append(asyncio.create_task(one.hear(track)))
 
-    await made.connect(running.url.replace("http", "ws"), token.with_grants(grants).to_jwt())
+    await enter(made, running, room)
     source = rtc.AudioSource(MOUTH_HZ, 1, queue_size_ms=0)
     await made.local_participant.publish_track(
         rtc.LocalAudioTrack.create_audio_track("voice", source)
@@ -126,22 +121,17 @@ async def participant(running: Servers, room: str) -> AsyncIterator[Participant]
 async def call(running: Servers) -> AsyncIterator[tuple[Call, Participant]]:
     """A phone and a participant who hear each other."""
     async with (
-        api.LiveKitAPI(running.url, KEY, SECRET) as client,
-        switchboard(running.url, KEY, SECRET) as board,
-        Phone() as phone,
+        dialling(running, NUMBER) as (room, ringing),
+        participant(running, room) as one,
+        await ringing as up,
     ):
-        await board.apply([wanted(replace(LINE, number=NUMBER), networks())])
-        ringing = asyncio.create_task(
-            phone.dial(NUMBER, server=("127.0.0.1", running.ports["sip"]))
-        )
-        async with participant(running, await room_of(client)) as one, await ringing as up:
-            # Until both have heard the other once: connections are made, clocks settle.
-            one.say()
-            await up.listen(timeout_s=WITHIN_S)
-            while one.heard_at.empty():
-                await up.say(tone(TONE_HZ, BURST_S))
-                await asyncio.sleep(PAUSE_S)
-            yield up, one
+        # Until both have heard the other once: connections are made, clocks settle.
+        one.say()
+        await up.listen(timeout_s=WITHIN_S)
+        while one.heard_at.empty():
+            await up.say(tone(TONE_HZ, BURST_S))
+            await asyncio.sleep(PAUSE_S)
+        yield up, one
 
 
 async def ways_in(up: Call, one: Participant) -> list[float]:

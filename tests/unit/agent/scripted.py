@@ -3,11 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from livekit import api, rtc
 from tests.servers import KEY, SECRET, Servers
+from tests.unit.lines.test_lines_plan import LINE
+
+from voicestack.lines.apply import switchboard
+from voicestack.lines.wanted import networks, wanted
+from voicestack.phone import Call, Phone
 
 RATE_HZ = 48_000
 
@@ -44,15 +50,35 @@ class Agent:
 
 @contextlib.asynccontextmanager
 async def joined(running: Servers, room: str) -> AsyncIterator[Agent]:
-    grants = api.VideoGrants(room_join=True, room=room, agent=True)
-    token = api.AccessToken(KEY, SECRET).with_identity("agent").with_kind("agent")
     made = rtc.Room()
-    await made.connect(running.url.replace("http", "ws"), token.with_grants(grants).to_jwt())
+    await enter(made, running, room)
     agent = Agent(made)
     try:
         yield agent
     finally:
         await agent.close()
+
+
+async def enter(made: rtc.Room, running: Servers, room: str) -> None:
+    """Join as agents do."""
+    grants = api.VideoGrants(room_join=True, room=room, agent=True)
+    token = api.AccessToken(KEY, SECRET).with_identity("agent").with_kind("agent")
+    await made.connect(running.url.replace("http", "ws"), token.with_grants(grants).to_jwt())
+
+
+@contextlib.asynccontextmanager
+async def dialling(running: Servers, number: str) -> AsyncIterator[tuple[str, asyncio.Task[Call]]]:
+    """The room of a phone that calls a line of this number, and the call once it is answered."""
+    async with (
+        api.LiveKitAPI(running.url, KEY, SECRET) as client,
+        switchboard(running.url, KEY, SECRET) as board,
+        Phone() as phone,
+    ):
+        await board.apply([wanted(replace(LINE, number=number), networks())])
+        ringing = asyncio.create_task(
+            phone.dial(number, server=("127.0.0.1", running.ports["sip"]))
+        )
+        yield await room_of(client), ringing
 
 
 async def until(condition: Any) -> None:

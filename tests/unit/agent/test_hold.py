@@ -2,19 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from livekit import api
-from tests.servers import KEY, SECRET, Servers, gateway
-from tests.unit.agent.scripted import joined, room_of, until
-from tests.unit.lines.test_lines_plan import LINE
+from tests.servers import Servers, gateway
+from tests.unit.agent.scripted import dialling, joined, until
 
 from voice_agent import hold
-from voicestack.lines.apply import switchboard
-from voicestack.lines.wanted import networks, wanted
-from voicestack.phone import Phone
 
 pytestmark = pytest.mark.calls
 
@@ -32,32 +26,23 @@ def running(tmp_path: Any) -> Iterator[Servers]:
 
 async def test_a_held_phone_is_not_taken_for_dead(running: Servers) -> None:
     """Told in an attribute, whichever way it holds; a phone that is silent unheld is let go."""
-    async with (
-        api.LiveKitAPI(running.url, KEY, SECRET) as client,
-        switchboard(running.url, KEY, SECRET) as board,
-        Phone() as phone,
-    ):
-        await board.apply([wanted(replace(LINE, number=NUMBER), networks())])
-        ringing = asyncio.create_task(
-            phone.dial(NUMBER, server=("127.0.0.1", running.ports["sip"]))
-        )
-        async with joined(running, await room_of(client)) as agent:
-            await agent.hum(440)
-            call = await ringing
-            (who,) = agent.room.remote_participants.values()
-            # Until then the gateway arms its clock anew: nobody holds in the moment of the answer.
-            await until(lambda: who.attributes.get("sip.callStatus") == "active")
-            for way in ("sendonly", "inactive", "0.0.0.0"):
-                await call.hold(way)
-                await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "true")
-                await asyncio.sleep(1.5 * MEDIA_TIMEOUT_S)
-                assert not call.ended.is_set(), way
-                await call.resume()
-                await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "false")
-            assert await call.first_audio(timeout_s=5) is not None
-            call.media.held = True  # silent, and not on hold
-            async with asyncio.timeout(10 * MEDIA_TIMEOUT_S):
-                await call.ended.wait()
+    async with dialling(running, NUMBER) as (room, ringing), joined(running, room) as agent:
+        await agent.hum(440)
+        call = await ringing
+        (who,) = agent.room.remote_participants.values()
+        # Until then the gateway arms its clock anew: nobody holds in the moment of the answer.
+        await until(lambda: who.attributes.get("sip.callStatus") == "active")
+        for way in ("sendonly", "inactive", "0.0.0.0"):
+            await call.hold(way)
+            await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "true")
+            await asyncio.sleep(1.5 * MEDIA_TIMEOUT_S)
+            assert not call.ended.is_set(), way
+            await call.resume()
+            await until(lambda: who.attributes.get(hold.ATTRIBUTE) == "false")
+        assert await call.first_audio(timeout_s=5) is not None
+        call.media.held = True  # silent, and not on hold
+        async with asyncio.timeout(10 * MEDIA_TIMEOUT_S):
+            await call.ended.wait()
 
 
 class Session:
